@@ -1,0 +1,232 @@
+"""SIP messages (RFC 3261 §7): bytes to Request or Response, and a Request's Response to bytes.
+
+Headers keep their order and their values byte for byte; names are compared in lower case with the
+compact forms resolved. Parsed values are made when they are asked for. No sockets, no clock.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Final
+
+from registrar.sip import grammar, headers
+from registrar.sip.errors import ParseError
+
+_HEADER: Final = re.compile(rf"({grammar.TOKEN})[ \t]*:[ \t]*(.*)", re.DOTALL)
+_FOLD: Final = re.compile(r"\r?\n[ \t]+")
+_REQUEST_LINE: Final = re.compile(rf"({grammar.TOKEN}) +(\S+) +(SIP/[0-9]+\.[0-9]+)", re.IGNORECASE)
+_STATUS_LINE: Final = re.compile(r"(SIP/[0-9]+\.[0-9]+) +([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
+# §8.1.1: without these a message can be neither processed nor answered
+_MANDATORY: Final = ("to", "from", "cseq", "call-id", "via")
+_SINGLE: Final = ("to", "from", "cseq", "call-id", "max-forwards", "content-length")
+MAX_HEADERS: Final = 256
+
+
+class Message:
+    """What requests and responses share."""
+
+    def __init__(self, fields: list[tuple[str, str]], body: bytes) -> None:
+        self.fields = fields
+        self.body = body
+
+    def values(self, name: str) -> list[str]:
+        """Every value of a header, in order, each line as it stands. `name` in lower case."""
+        return [value for key, value in self.fields if key == name]
+
+    def items(self, name: str) -> list[str]:
+        """The values of a comma-separated header, all its lines together."""
+        return [item for value in self.values(name) for item in grammar.split_list(value)]
+
+    def value(self, name: str) -> str | None:
+        for key, value in self.fields:
+            if key == name:
+                return value
+        return None
+
+    @cached_property
+    def via(self) -> headers.Via:
+        """The topmost Via."""
+        return headers.parse_via((self.items("via") or [""])[0])
+
+    @cached_property
+    def to(self) -> headers.Address:
+        return headers.parse_address(self.value("to") or "", "To")
+
+    @cached_property
+    def from_(self) -> headers.Address:
+        return headers.parse_address(self.value("from") or "", "From")
+
+    @cached_property
+    def cseq(self) -> headers.CSeq:
+        return headers.parse_cseq(self.value("cseq") or "")
+
+    @cached_property
+    def call_id(self) -> str:
+        return (self.value("call-id") or "").strip()
+
+
+class Request(Message):
+    def __init__(
+        self, method: str, uri: str, fields: list[tuple[str, str]], body: bytes = b""
+    ) -> None:
+        super().__init__(fields, body)
+        self.method = method
+        self.uri = uri
+
+    @cached_property
+    def contacts(self) -> "list[headers.Address] | None":
+        """The Contact values; None stands for `*`. ParseError if `*` stands beside others."""
+        items = self.items("contact")
+        if "*" in items:
+            if items != ["*"]:
+                raise ParseError("Contact * beside other contacts")
+            return None
+        return [headers.parse_address(item, "Contact") for item in items]
+
+
+class Response(Message):
+    def __init__(
+        self, status: int, reason: str, fields: list[tuple[str, str]], body: bytes = b""
+    ) -> None:
+        super().__init__(fields, body)
+        self.status = status
+        self.reason = reason
+
+
+class BadMessage(ParseError):
+    """A request that is wrong, but whole enough to be answered."""
+
+    def __init__(self, request: Request, error: ParseError) -> None:
+        super().__init__(error.reason, error.status)
+        self.request = request
+
+
+def parse(data: bytes) -> Request | Response:
+    """One datagram. ParseError if it cannot even be answered, BadMessage if it can."""
+    head, separator, body = data.partition(b"\r\n\r\n")
+    if not separator:
+        # A lone LF as line end is tolerated, as deployed servers do (§7.5 wants CRLF).
+        head, separator, body = data.partition(b"\n\n")
+        if not separator:
+            head, body = data, b""
+    text = head.decode("utf-8", "surrogateescape").lstrip("\r\n")  # §7.5: leading CRLFs
+    first_line, _, rest = text.partition("\n")
+    fields = _parse_fields(rest)
+    first_line = first_line.rstrip("\r")
+    status = _STATUS_LINE.fullmatch(first_line)
+    if status:
+        return Response(int(status[2]), status[3] or "", fields, body)
+    line = _REQUEST_LINE.fullmatch(first_line)
+    if line is None:
+        raise ParseError("Bad request line")
+    request = Request(line[1], line[2], fields, body)
+    try:
+        _check(request, line[3])
+    except BadMessage:
+        raise
+    except ParseError as error:
+        raise BadMessage(request, error) from error
+    return request
+
+
+def _parse_fields(text: str) -> list[tuple[str, str]]:
+    if "\n " in text or "\n\t" in text:
+        text = _FOLD.sub(" ", text)  # §7.3.1: a folded line is one line with a space
+    fields = []
+    for line in text.split("\n"):
+        line = line.rstrip("\r \t")
+        if not line:
+            continue
+        match = _HEADER.fullmatch(line)
+        if match is None:
+            # §7.3.1 gives no name to go by: kept under one that no header can have
+            fields.append(("", line))
+            continue
+        name = match[1].lower()
+        fields.append((headers.COMPACT.get(name, name), match[2]))
+    if len(fields) > MAX_HEADERS:
+        raise ParseError("Too many headers", 513)
+    return fields
+
+
+def _check(request: Request, version: str) -> None:
+    """§8.2: what every request must have. Raises with the status that it is to be answered with."""
+    present = [name for name, _ in request.fields]
+    for name in _MANDATORY:
+        if name not in present:
+            raise ParseError(f"Missing {name.title()} header")
+    for name in _SINGLE:
+        if present.count(name) > 1:
+            raise ParseError(f"Repeated {name.title()} header")
+    if version.upper() != "SIP/2.0":
+        raise ParseError("Version Not Supported", 505)
+    if "" in present:
+        raise ParseError("Bad header line")
+    if request.cseq.method != request.method:
+        raise ParseError("CSeq method does not match request method")
+    assert request.via
+    assert request.to
+    assert request.from_
+    if not request.call_id or any(character.isspace() for character in request.call_id):
+        raise ParseError("Bad Call-Id header")
+    if request.from_.parameter("tag") == "":
+        raise ParseError("Bad From header")
+    _cut_body(request)
+
+
+def _cut_body(request: Request) -> None:
+    """§18.3: on a datagram a longer body is cut, a shorter one is an error."""
+    length = request.value("content-length")
+    if length is None:
+        return
+    if not (length.isascii() and length.isdigit()):
+        raise ParseError("Bad Content-Length header")
+    if int(length[:10]) > len(request.body):
+        raise ParseError("Content-Length is larger than the body")
+    request.body = request.body[: int(length)]
+
+
+def respond(
+    request: Request,
+    status: int,
+    reason: str,
+    *,
+    tag: str,
+    received: tuple[str, int | None] | None = None,
+    fields: Iterable[tuple[str, str]] = (),
+) -> bytes:
+    """The response's bytes (§8.2.6.2). `tag` is added to To if it has none; `received` is what the
+    topmost Via is told of its sender: the address, and the port if it is to be told (RFC 3581)."""
+    lines = [f"SIP/2.0 {status} {reason}"]
+    for at, via in enumerate(request.values("via")):
+        lines.append("Via: " + (_told(via, *received) if at == 0 and received else via))
+    for name in ("From", "To", "Call-ID", "CSeq"):
+        for value in request.values(name.lower()):
+            tagged = name == "To" and status != 100 and not _has_tag(value)
+            lines.append(f"{name}: {value};tag={tag}" if tagged else f"{name}: {value}")
+    lines.extend(f"{name}: {value}" for name, value in fields)
+    lines.append("Content-Length: 0\r\n\r\n")
+    return "\r\n".join(lines).encode("utf-8", "surrogateescape")
+
+
+def _has_tag(to: str) -> bool:
+    try:
+        return headers.parse_address(to, "To").parameter("tag") is not None
+    except ParseError:
+        return True  # not to be touched: it goes back as it came
+
+
+_RPORT: Final = re.compile(r";\s*rport\s*(?=[;,]|$)", re.IGNORECASE)
+_RECEIVED: Final = re.compile(rf';\s*received\s*=\s*(?:{grammar.QUOTED}|[^;,"\s]*)', re.IGNORECASE)
+
+
+def _told(line: str, address: str, port: int | None) -> str:
+    """The first value of a Via line with received= (§18.2.1) and rport= (RFC 3581 §4)."""
+    first, *others = grammar.split_list(line)
+    first = _RECEIVED.sub("", first)
+    if port is not None:
+        first, found = _RPORT.subn(f";rport={port}", first, count=1)
+        if not found:
+            first += f";rport={port}"
+    first += f";received={address}"
+    return ", ".join([first, *others])
