@@ -36,12 +36,16 @@ class Seen:
 class NonceSource:
     """Issues and recognises nonces. `keys`: the first signs, all verify; at least one."""
 
-    def __init__(self, keys: tuple[bytes, ...], lifetime: float, start: float) -> None:
+    def __init__(
+        self, keys: tuple[bytes, ...], lifetime: float, start: float, first_count: int = 0
+    ) -> None:
+        """`first_count` is random in earnest, so that two runs never issue the same nonce, even
+        when the clock was set back between them."""
         self.lifetime = lifetime
         self._keys = {hashlib.sha256(b"nonce key" + key).hexdigest()[:8]: key for key in keys}
         self._signing = next(iter(self._keys))
         self._stamp = int(start * 1000)
-        self._count = 0
+        self._count = first_count
 
     def _mac(self, name: str, head: str) -> str:
         return hashlib.blake2b(head.encode(), key=self._keys[name], digest_size=8).hexdigest()

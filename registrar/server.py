@@ -57,9 +57,7 @@ class Server:
         self._sockets = [_bind(listen.host, listen.port) for listen in settings.listen]
         self._lock = _claim(settings)
         kept = _read_journal(settings)
-        journal = Journal(
-            AppendFile(settings.journal, kept.end), len(kept.bindings) + len(kept.uses)
-        )
+        journal = Journal(AppendFile(settings.journal, kept.end), kept.records)
         location = LocationStore(journal.append)
         location.load([one for one in kept.bindings if not one.is_expired(self._started)])
         self._keys = read_keys(settings.snapshot_key)
@@ -70,7 +68,10 @@ class Server:
         authenticator = Authenticator(
             self._credentials,
             NonceSource(
-                nonce_keys(settings.nonce_keys), float(settings.nonce_expire), self._started
+                nonce_keys(settings.nonce_keys),
+                float(settings.nonce_expire),
+                self._started,
+                secrets.randbits(32),
             ),
             _counts(kept, self._started),
             settings.algorithms,

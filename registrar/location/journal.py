@@ -37,10 +37,12 @@ class JournalFile(Protocol):
 
 @dataclass(slots=True)
 class Replay:
-    """What a journal held. `end`: how many bytes were whole; `damaged`: lines left out."""
+    """What a journal held. `records`: lines, superseded ones too; `end`: how many bytes were
+    whole; `damaged`: lines left out."""
 
     bindings: list[Binding] = field(default_factory=list)
     uses: list[list[Any]] = field(default_factory=list)
+    records: int = 0
     end: int = 0
     damaged: int = 0
     foreign: bool = False
@@ -61,6 +63,7 @@ def replay(data: bytes) -> Replay:
     while (end := data.find(b"\n", at)) >= 0:
         line = data[at:end]
         at = found.end = end + 1
+        found.records += 1
         try:
             if int(line[:8], 16) != zlib.crc32(line[9:]):
                 raise ValueError("checksum")

@@ -133,7 +133,7 @@ def _create(
 
 
 def _blame(module: str, message: str, parameters: Parameters) -> Position | None:
-    """Where the parameter was given that the message speaks of; else where the first one was."""
+    """Where the parameter was given that the message speaks of, if it speaks of one."""
     given = {
         parameter: positions[0]
         for (owner, parameter), positions in parameters.positions.items()

@@ -100,6 +100,12 @@ class _Parser(ExpressionParser):
         following = self.tokens.following
         return following.kind is TokenKind.OPERATOR and following.value in ("[", "{")
 
+    def _at_item(self) -> bool:
+        """Whether something new starts here, behind the values of a parameter."""
+        following = self.tokens.following
+        assigned = following.kind is TokenKind.OPERATOR and following.value == "="
+        return assigned or self._at_route() or self.tokens.at_name("loadmodule", "modparam")
+
     def _path(self, name: str) -> str:
         token = self.tokens.current
         if token.kind is not TokenKind.STRING:
@@ -116,7 +122,7 @@ class _Parser(ExpressionParser):
                 option, last = self.tokens.next().value.lower(), words.pop()
                 value = f"{last.value} {option} {self._word(option).value}"
                 words.append(nodes.Word(last.at, value, last.quoted))
-            elif self.tokens.following.value == "=":  # the next parameter, on the same line
+            elif self._at_item():  # the next one, on the same line
                 break
             else:
                 words.append(self._word(name))

@@ -182,7 +182,8 @@ class _Preprocessor:
         elif name in _FILES:
             return self._include(name, offset, match.start(2))
         elif name in _LATER:
-            self._error(self._source, offset, f"#!{name} is not supported")
+            if self._wanted:
+                self._error(self._source, offset, f"#!{name} is not supported")
             if name == "ifexp":
                 self._conditions.append(_Condition(offset, self._wanted, self._wanted))
         elif name not in _DIALECTS:

@@ -207,7 +207,7 @@ def test_any_of_several_keys_opens_and_the_first_seals(path: Path) -> None:
 def test_other_version_is_refused(path: Path) -> None:
     write(path, "1002")
     later = path.read_bytes().replace(b"QAYD-SNAPSHOT 1 ", b"QAYD-SNAPSHOT 2 ")
-    with pytest.raises(snapshot.SnapshotForeign, match="format version 2;.*reads version 1"):
+    with pytest.raises(snapshot.SnapshotForeign, match=r"format version 2;.*reads version 1"):
         put(path, later).read()
 
 
