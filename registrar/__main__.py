@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from registrar.keyring import KeyFileError
 from registrar.modules import CORE, MODULES
-from registrar.script.errors import ScriptErrors
 from registrar.script.compiler import Program, compile_file
+from registrar.script.errors import ScriptErrors
 from registrar.server import VERSION, Server, StartError
 from registrar.settings import Settings
 from registrar.snapshot import SnapshotError, SnapshotFile, read_keys
