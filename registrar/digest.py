@@ -56,7 +56,7 @@ def parse_authorization(text: str) -> Authorization | None:
         if name in found:
             raise DigestError(f"{name} stands twice in the Authorization header")
         quoted = match[2]
-        found[name] = match[3] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+        found[name] = match[3] if quoted is None else unescape(quoted)
         at = match.end()
     for name in ("username", "realm", "nonce", "uri", "response"):
         if name not in found:
@@ -78,6 +78,11 @@ def parse_authorization(text: str) -> Authorization | None:
         nonce_count=int(count, 16) if qop else 0,
         nonce_count_text=count,
     )
+
+
+def unescape(quoted: str) -> str:
+    """The content of a quoted-string, its quoted-pairs resolved."""
+    return re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL) if "\\" in quoted else quoted
 
 
 def response(authorization: Authorization, method: str, ha1: str) -> str:

@@ -75,6 +75,8 @@ def split_list(text: str) -> list[str]:
 def unquote(text: str) -> str:
     """A quoted-string's content, escapes resolved; other text as it stands."""
     if len(text) >= 2 and text[0] == text[-1] == '"':
+        if "\\" not in text:
+            return text[1:-1]
         return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
     return text
 

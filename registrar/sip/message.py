@@ -12,7 +12,6 @@ from typing import Final
 from registrar.sip import grammar, headers
 from registrar.sip.errors import ParseError
 
-_HEADER: Final = re.compile(rf"({grammar.TOKEN})[ \t]*:[ \t]*(.*)", re.DOTALL)
 _FOLD: Final = re.compile(r"\r?\n[ \t]+")
 _REQUEST_LINE: Final = re.compile(rf"({grammar.TOKEN}) +(\S+) +(SIP/[0-9]+\.[0-9]+)", re.IGNORECASE)
 _STATUS_LINE: Final = re.compile(r"(SIP/[0-9]+\.[0-9]+) +([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
@@ -22,26 +21,27 @@ _SINGLE: Final = ("to", "from", "cseq", "call-id", "max-forwards", "content-leng
 MAX_HEADERS: Final = 256
 
 
-class Message:
-    """What requests and responses share."""
+Fields = dict[str, list[str]]
 
-    def __init__(self, fields: list[tuple[str, str]], body: bytes) -> None:
+
+class Message:
+    """What requests and responses share. `fields`: each header's lines, by lower-case name."""
+
+    def __init__(self, fields: Fields, body: bytes) -> None:
         self.fields = fields
         self.body = body
 
     def values(self, name: str) -> list[str]:
         """Every value of a header, in order, each line as it stands. `name` in lower case."""
-        return [value for key, value in self.fields if key == name]
+        return self.fields.get(name, [])
 
     def items(self, name: str) -> list[str]:
         """The values of a comma-separated header, all its lines together."""
         return [item for value in self.values(name) for item in grammar.split_list(value)]
 
     def value(self, name: str) -> str | None:
-        for key, value in self.fields:
-            if key == name:
-                return value
-        return None
+        lines = self.fields.get(name)
+        return lines[0] if lines else None
 
     @cached_property
     def via(self) -> headers.Via:
@@ -66,9 +66,7 @@ class Message:
 
 
 class Request(Message):
-    def __init__(
-        self, method: str, uri: str, fields: list[tuple[str, str]], body: bytes = b""
-    ) -> None:
+    def __init__(self, method: str, uri: str, fields: Fields, body: bytes = b"") -> None:
         super().__init__(fields, body)
         self.method = method
         self.uri = uri
@@ -85,9 +83,7 @@ class Request(Message):
 
 
 class Response(Message):
-    def __init__(
-        self, status: int, reason: str, fields: list[tuple[str, str]], body: bytes = b""
-    ) -> None:
+    def __init__(self, status: int, reason: str, fields: Fields, body: bytes = b"") -> None:
         super().__init__(fields, body)
         self.status = status
         self.reason = reason
@@ -129,45 +125,56 @@ def parse(data: bytes) -> Request | Response:
     return request
 
 
-def _parse_fields(text: str) -> list[tuple[str, str]]:
+def _parse_fields(text: str) -> Fields:
     if "\n " in text or "\n\t" in text:
         text = _FOLD.sub(" ", text)  # §7.3.1: a folded line is one line with a space
-    fields = []
-    for line in text.split("\n"):
-        line = line.rstrip("\r \t")
-        if not line:
-            continue
-        match = _HEADER.fullmatch(line)
-        if match is None:
-            # §7.3.1 gives no name to go by: kept under one that no header can have
-            fields.append(("", line))
-            continue
-        name = match[1].lower()
-        fields.append((headers.COMPACT.get(name, name), match[2]))
-    if len(fields) > MAX_HEADERS:
+    lines = text.split("\n")
+    if len(lines) > MAX_HEADERS:
         raise ParseError("Too many headers", 513)
+    fields: Fields = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon and not line.strip():
+            continue
+        canonical = _CANONICAL.get(name) or _canonical(name)
+        # §7.3.1 gives a line without a name nothing to go by: kept under one that no header has
+        fields.setdefault(canonical, []).append(value.strip(" \t\r") if canonical else line)
     return fields
+
+
+def _canonical(name: str) -> str:
+    """A header's name in lower case, its compact form resolved; empty if it is no token."""
+    name = name.rstrip(" \t").lower()
+    return headers.COMPACT.get(name, name) if grammar.is_token(name) else ""
+
+
+_USUAL: Final = (
+    "Via", "From", "To", "Call-ID", "CSeq", "Contact", "Max-Forwards", "Expires", "User-Agent",
+    "Allow", "Authorization", "Content-Length", "Route", "Supported",
+)  # fmt: skip
+# the spellings that nearly every phone uses, so that they cost one look-up
+_CANONICAL: Final = {name: _canonical(name) for name in _USUAL}
 
 
 def _check(request: Request, version: str) -> None:
     """§8.2: what every request must have. Raises with the status that it is to be answered with."""
-    present = [name for name, _ in request.fields]
+    fields = request.fields
     for name in _MANDATORY:
-        if name not in present:
+        if name not in fields:
             raise ParseError(f"Missing {name.title()} header")
     for name in _SINGLE:
-        if present.count(name) > 1:
+        if len(fields.get(name, ())) > 1:
             raise ParseError(f"Repeated {name.title()} header")
     if version.upper() != "SIP/2.0":
         raise ParseError("Version Not Supported", 505)
-    if "" in present:
+    if "" in fields:
         raise ParseError("Bad header line")
     if request.cseq.method != request.method:
         raise ParseError("CSeq method does not match request method")
     assert request.via
     assert request.to
     assert request.from_
-    if not request.call_id or any(character.isspace() for character in request.call_id):
+    if len(request.call_id.split()) != 1:
         raise ParseError("Bad Call-Id header")
     if request.from_.parameter("tag") == "":
         raise ParseError("Bad From header")
@@ -200,20 +207,21 @@ def respond(
     lines = [f"SIP/2.0 {status} {reason}"]
     for at, via in enumerate(request.values("via")):
         lines.append("Via: " + (_told(via, *received) if at == 0 and received else via))
-    for name in ("From", "To", "Call-ID", "CSeq"):
-        for value in request.values(name.lower()):
-            tagged = name == "To" and status != 100 and not _has_tag(value)
-            lines.append(f"{name}: {value};tag={tag}" if tagged else f"{name}: {value}")
+    lines.extend(f"From: {value}" for value in request.values("from"))
+    suffix = f";tag={tag}" if status != 100 and _wants_tag(request) else ""
+    lines.extend(f"To: {value}{suffix}" for value in request.values("to"))
+    lines.extend(f"Call-ID: {value}" for value in request.values("call-id"))
+    lines.extend(f"CSeq: {value}" for value in request.values("cseq"))
     lines.extend(f"{name}: {value}" for name, value in fields)
     lines.append("Content-Length: 0\r\n\r\n")
     return "\r\n".join(lines).encode("utf-8", "surrogateescape")
 
 
-def _has_tag(to: str) -> bool:
+def _wants_tag(request: Request) -> bool:
     try:
-        return headers.parse_address(to, "To").parameter("tag") is not None
+        return request.to.parameter("tag") is None
     except ParseError:
-        return True  # not to be touched: it goes back as it came
+        return False  # not to be touched: it goes back as it came
 
 
 _RPORT: Final = re.compile(r";\s*rport\s*(?=[;,]|$)", re.IGNORECASE)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from registrar.sip import grammar
@@ -82,6 +83,11 @@ def _headers(text: str) -> list[tuple[str, str]]:
 
 def parse_uri(text: str) -> SipUri:
     """A sip: or sips: URI. ParseError otherwise; 416 for another scheme (§8.2.2.1)."""
+    # One request asks for the same few URIs again and again; what is long is not kept.
+    return _remembered(text) if len(text) <= 128 else _parse(text)
+
+
+def _parse(text: str) -> SipUri:
     match = _URI.fullmatch(text)
     if match is None:
         if _ABSOLUTE.fullmatch(text) and not text.lower().startswith(("sip:", "sips:")):
@@ -100,6 +106,9 @@ def parse_uri(text: str) -> SipUri:
         parameters=_parameters(match["parameters"]),
         headers=match["headers"] or "",
     )
+
+
+_remembered = lru_cache(maxsize=4096)(_parse)
 
 
 def _parameters(text: str) -> grammar.Parameters:
