@@ -43,7 +43,6 @@ class Services:
     authenticator: Authenticator
     log: Callable[[int, str], None]
     server_header: str
-    use_domain: bool  # whether an address-of-record is user@domain
     tag_key: bytes
 
 
@@ -103,10 +102,10 @@ class Context:
         """§8.2.7: the same To tag for each retransmission, without remembering anything."""
         about = "\0".join(
             (
-                self.request.call_id,
-                self.request.from_.parameter("tag") or "",
+                self.request.value("call-id") or "",
+                self.request.value("from") or "",
                 self.request.via.parameter("branch") or "",
-                str(self.request.cseq.number),
+                self.request.value("cseq") or "",
             )
         )
         key = self.services.tag_key

@@ -23,7 +23,9 @@ class CredentialStore:
         """`highest` is the highest serial that an earlier run accepted."""
         self.snapshot: Snapshot | None = None
         self.highest = highest
+        self.count = 0  # extensions, tombstones not counted
         self._lost: dict[tuple[str, str], Credential] = {}
+        self._marked: list[str] = []
 
     @property
     def serial(self) -> int:
@@ -44,14 +46,7 @@ class CredentialStore:
 
     def faults(self) -> list[str]:
         """The alarms: records that webadmin marked, and records that vanished."""
-        if self.snapshot is None:
-            return []
-        marked = [
-            f"{credential.username}: {credential.fault}"
-            for credential in self.snapshot.credentials.values()
-            if credential.fault
-        ]
-        return marked + [f"{username}: vanished from the snapshot" for username in self.lost()]
+        return self._marked + [f"{name}: vanished from the snapshot" for name in self.lost()]
 
     def replace(self, snapshot: Snapshot) -> Replacement:
         """Puts a newer snapshot in force. SnapshotOlder names both serials and changes nothing."""
@@ -71,6 +66,8 @@ class CredentialStore:
         self._lost.update((old.key, old) for old in lost)
         self.snapshot = snapshot
         self.highest = snapshot.serial
+        self.count = snapshot.count()
+        self._marked = [f"{one.username}: {one.fault}" for one in after.values() if one.fault]
         return Replacement(tuple(_ended(before, after.values())), tuple(lost))
 
 

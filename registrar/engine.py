@@ -36,7 +36,16 @@ class Engine:
         self._uncommitted: list[transaction.Key] = []
 
     def receive(self, data: bytes, source: Source, now: float) -> list[Outgoing]:
-        """What one datagram leads to. Never raises for what a peer sent."""
+        """What one datagram leads to. Never raises: a message that meets a mistake of ours is
+        dropped, counted and logged, and the rest go on."""
+        try:
+            return self._receive(data, source, now)
+        except Exception as error:  # noqa: BLE001 - our bug: it must cost this one message only
+            self.statistics["internal_errors"] += 1
+            self.services.log(-1, f"from {source.uri}: {error!r}")
+            return []
+
+    def _receive(self, data: bytes, source: Source, now: float) -> list[Outgoing]:
         if not data.strip(b"\r\n\0"):
             return []  # keepalives: CRLF, CRLFCRLF, nothing at all
         try:

@@ -139,6 +139,9 @@ class NonceCounts:
                 del self._uses[username]
                 self._floors.pop(username, None)
 
+    def count(self) -> int:
+        return sum(map(len, self._uses.values()))
+
     def records(self) -> list[list[object]]:
         """Everything, for the journal's next base."""
         return [use.to_json(username) for username, uses in self._uses.items() for use in uses]

@@ -65,7 +65,7 @@ class Methods:
         return {
             "serial": self.credentials.serial,
             "highest": self.credentials.highest,
-            "count": current.count() if current else 0,
+            "count": self.credentials.count,
             "age": round(self.clock() - current.published, 3) if current else None,
             "faults": self.credentials.faults(),
             "refused": self.refused,

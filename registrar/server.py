@@ -81,7 +81,6 @@ class Server:
             authenticator,
             log,
             settings.server_header,
-            settings.use_domain,
             secrets.token_bytes(16),
         )
         self._engine = Engine(program, services, journal)
@@ -150,6 +149,8 @@ class Server:
         except SnapshotError as error:
             self._last_good.forget_position()
             self._refuse(str(error))
+        except Exception as error:  # noqa: BLE001 - our bug: the watch must go on
+            self._refuse(f"{self._settings.snapshot}: {error!r}")
         self._seen = seen
 
     def _accept(self, reading: Reading) -> None:
@@ -161,10 +162,7 @@ class Server:
             log(-1, f"extension {credential.username} vanished from the snapshot: publish again")
         location = self._engine.services.location
         for credential in replacement.ended:
-            aor = credential.username
-            if self._settings.use_domain:
-                aor += f"@{credential.realm}"
-            location.remove(aor)
+            location.remove(credential.username)
         self._engine.commit()
         try:
             self._last_good.keep(reading, self._published)
@@ -195,7 +193,7 @@ class Server:
             services.location.expire(now)
             services.authenticator.counts.expire(now - self._settings.nonce_expire)
             self._engine.commit()
-            live = services.location.count() + len(services.authenticator.counts.records())
+            live = services.location.count() + services.authenticator.counts.count()
             if journal.wants_compaction(live):
                 self._compact()
 

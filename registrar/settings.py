@@ -52,7 +52,6 @@ class Settings:
     nonce_keys: Path
     nonce_expire: int
     algorithms: tuple[str, ...]
-    use_domain: bool
     rpc_socket: Path | None
 
     @classmethod
@@ -71,6 +70,5 @@ class Settings:
             nonce_keys=Path(parameters["auth"]["nonce_keys"]),
             nonce_expire=parameters["auth"]["nonce_expire"],
             algorithms=tuple(name.strip() for name in parameters["auth"]["algorithm"].split(",")),
-            use_domain=bool(usrloc["use_domain"]),
             rpc_socket=Path(rpc_socket) if rpc_socket else None,
         )

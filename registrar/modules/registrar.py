@@ -44,7 +44,7 @@ def save(rules: Rules, context: Context, _table: str) -> int:
     request = context.request
     try:
         _refuse_required_extensions(request)
-        aor = _address_of_record(rules, context)
+        aor = _address_of_record(rules, request)
         registration = Registration(
             aor=aor,
             contacts=_contacts(rules, request),
@@ -76,13 +76,11 @@ def _refuse_required_extensions(request: Request) -> None:
         raise SipError(420, "Bad Extension", (("Unsupported", ", ".join(required)),))
 
 
-def _address_of_record(rules: Rules, context: Context) -> str:
-    uri = context.request.to.sip_uri()
+def _address_of_record(rules: Rules, request: Request) -> str:
+    uri = request.to.sip_uri()
     if not uri.user:
         raise ParseError("No username in To URI")
-    return uri.address_of_record(
-        use_domain=context.services.use_domain, case_sensitive=rules.case_sensitive
-    )
+    return uri.address_of_record(use_domain=False, case_sensitive=rules.case_sensitive)
 
 
 def _contacts(rules: Rules, request: Request) -> tuple[ContactUpdate, ...] | None:

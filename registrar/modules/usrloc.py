@@ -10,7 +10,6 @@ MODULE = Module(
             "var/registrar/location.journal",
             help="The file in which acknowledged bindings outlive a restart.",
         ),
-        Parameter("use_domain", 0, int, 0, 1, help="1: an address-of-record is user@domain."),
         Parameter("db_mode", 0, int, ignored="the journal keeps the bindings, not a database"),
         Parameter("db_url", "", ignored="the journal keeps the bindings, not a database"),
     ),

@@ -65,7 +65,6 @@ class Registrar:
             authenticator,
             lambda level, text: self.log.append(f"{level} {text}"),
             "Qayd",
-            False,
             b"tag",
         )
         self.engine = Engine(self.program, services, journal)

@@ -348,6 +348,20 @@ class TestOtherRequests:
         data = phone.request().replace(b"Call-ID: c1\r\n", b"")
         assert status(phone.send(data)) == 400
 
+    def test_unreadable_cseq_is_answered_too(self, phone: Phone) -> None:
+        data = phone.request().replace(b"CSeq: 1 REGISTER", b"CSeq: one REGISTER")
+        assert status(phone.send(data)) == 400
+
+    def test_our_own_mistake_costs_one_message(self, phone: Phone) -> None:
+        """Nobody can send this: a store that is broken stands for a mistake of ours."""
+        phone.challenged()
+        location = phone.registrar.location
+        phone.registrar.location._bindings = None  # type: ignore[assignment]
+        assert status(phone.send(phone.request(extra=phone.authorization()))) == 500
+        assert "registrar.cfg" in phone.registrar.log[-1]
+        location._bindings = {}
+        assert status(phone.register()) == 200
+
     def test_ipv6(self, registrar: Registrar) -> None:
         phone = Phone(registrar, source=Source("2001:db8::9", 49152, "2001:db8::1", 5060))
         assert status(phone.register()) == 200
