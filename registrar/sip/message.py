@@ -12,7 +12,7 @@ from typing import Final
 from registrar.sip import grammar, headers
 from registrar.sip.errors import ParseError
 
-_FOLD: Final = re.compile(r"\r?\n[ \t]+")
+_FOLD: Final = re.compile(r"\n[ \t]+")
 _REQUEST_LINE: Final = re.compile(rf"({grammar.TOKEN}) +(\S+) +(SIP/[0-9]+\.[0-9]+)", re.IGNORECASE)
 _STATUS_LINE: Final = re.compile(r"(SIP/[0-9]+\.[0-9]+) +([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
 # §8.1.1: without these a message can be neither processed nor answered
@@ -126,19 +126,23 @@ def parse(data: bytes) -> Request | Response:
 
 
 def _parse_fields(text: str) -> Fields:
+    text = text.replace("\r\n", "\n")
     if "\n " in text or "\n\t" in text:
         text = _FOLD.sub(" ", text)  # §7.3.1: a folded line is one line with a space
     lines = text.split("\n")
     if len(lines) > MAX_HEADERS:
         raise ParseError("Too many headers", 513)
     fields: Fields = {}
+    has_stray = "\r" in text or "\0" in text
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon and not line.strip():
             continue
         canonical = _CANONICAL.get(name) or _canonical(name)
-        # §7.3.1 gives a line without a name nothing to go by: kept under one that no header has
-        fields.setdefault(canonical, []).append(value.strip(" \t\r") if canonical else line)
+        if has_stray and ("\r" in line or "\0" in line):
+            canonical = ""  # answered as it came, it could end a line for somebody else
+        # A line that is no header is kept under a name that no header has.
+        fields.setdefault(canonical, []).append(value.strip(" \t") if canonical else line)
     return fields
 
 

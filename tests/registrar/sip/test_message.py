@@ -78,6 +78,8 @@ def test_body_is_cut_to_content_length() -> None:
         (without(b"Via"), 400, "Missing Via"),
         (with_header(b"CSeq: 8 REGISTER"), 400, "Repeated Cseq"),
         (with_header(b"no colon"), 400, "Bad header line"),
+        (with_header(b"X: a\rY: b"), 400, "Bad header line"),
+        (with_header(b"X: a\0b"), 400, "Bad header line"),
         (REGISTER.replace(b"7 REGISTER", b"7 INVITE"), 400, "CSeq method"),
         (REGISTER.replace(b"SIP/2.0\r\nVia", b"SIP/3.0\r\nVia"), 505, "Version Not Supported"),
         (REGISTER.replace(b"Length: 0", b"Length: 9"), 400, "larger than the body"),
