@@ -142,8 +142,9 @@ class Child:
             self.process.wait(max(deadline - time.monotonic(), 0))
         except subprocess.TimeoutExpired:
             say(f"{self.name} does not stop, so it is killed")
+        with contextlib.suppress(ProcessLookupError):  # nothing of it is left, as it should be
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+        self.process.wait()
         self._hear_the_rest()
 
 

@@ -24,7 +24,7 @@ from webadmin.db import db
 from webadmin.delivery import current_services
 from webadmin.directory import Change, DirectoryError
 from webadmin.forms import TYPE, CreateForm, EditForm, PasswordForm, RenameForm, ResetForm
-from webadmin.languages import LANGUAGES, gettext
+from webadmin.languages import LANGUAGES, gettext, language
 from webadmin.merging import MISSING, OLDER
 from webadmin.models import Extension
 from webadmin.publisher import PublishError
@@ -108,7 +108,7 @@ def index() -> str:
 
 @blueprint.route("/new", methods=["GET", "POST"])
 def new() -> Response | str:
-    form = CreateForm(request.form)
+    form = CreateForm(request.form, data={"language": language()})
     if request.method == "POST" and form.validate():
         number = form.number.data or ""
         password = _chosen(form)

@@ -66,13 +66,19 @@ class Laptop:
         return found
 
     def process(self, command: str) -> int:
-        """The one process of this home with that in its command line."""
-        (found,) = (
+        """The process of this home with that in its command line, not those that it started."""
+        found = {
             number
             for number in self.processes()
             if command.encode() in Path(f"/proc/{number}/cmdline").read_bytes()
-        )
-        return found
+        }
+        (first,) = (number for number in found if parent(number) not in found)
+        return first
+
+
+def parent(number: int) -> int:
+    fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2]
+    return int(fields.split()[1])
 
 
 def laptop_in(directory: Path, home: Path) -> Laptop:
