@@ -72,6 +72,20 @@ class MariaDB:
         """As the server's root."""
         return pymysql.connect(unix_socket=str(self._socket), user="root", database=database)
 
+    def dump(self, database: str) -> bytes:
+        """What mariadb-dump writes of it, as SQL."""
+        return self._client("mariadb-dump", database)
+
+    def restore(self, database: str, dump: bytes) -> None:
+        """Puts back what dump() gave, over what is there."""
+        self._client("mariadb", database, given=dump)
+
+    def _client(self, program: str, database: str, given: bytes = b"") -> bytes:
+        command = [program, "--no-defaults", f"--socket={self._socket}", "--user=root", database]
+        done = subprocess.run(command, input=given, capture_output=True, timeout=60)
+        assert done.returncode == 0, f"{program}: {done.stderr.decode()}"
+        return done.stdout
+
     def create_database(self, name: str, password: str) -> str:
         """A database and a user of the same name that has all of it; its SQLAlchemy URL."""
         with self.connect() as connection, connection.cursor() as cursor:

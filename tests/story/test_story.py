@@ -99,6 +99,10 @@ def authenticated_agents(seen: list[Message], password: str) -> set[str]:
     }
 
 
+def is_from_microsip(message: Message) -> bool:
+    return message.header("user-agent").startswith("MicroSIP/")
+
+
 def tell_the_story(stage: Stage, administrator: Administrator) -> None:
     """Restart everything, then change the password."""
     qayd, phone, baresip = stage.qayd, stage.phone, stage.baresip
@@ -143,6 +147,12 @@ def tell_the_story(stage: Stage, administrator: Administrator) -> None:
     valid = {NUMBER: [changed.password]}
     assert never_seen(seen, valid, wrong_passwords_were_tried=True) == []
     assert authenticated_agents(seen, issued.password) == set(), "the old password was taken"
+    tried = [
+        one
+        for one in seen
+        if is_from_microsip(one) and has_valid_credentials(one, [issued.password])
+    ]
+    assert len(tried) == 1, "MicroSIP says Incorrect Password once and does not try again by itself"
     assert authenticated_agents(seen, changed.password) == {"MicroSIP/3.22.3", "baresip"}
 
 

@@ -240,3 +240,14 @@ def test_it_reads_no_file_that_is_not_text(light: Site, tmp_path: Path) -> None:
     file = tmp_path / "x.csv"
     file.write_bytes(b"username,password\n1001,\xff\xfe\n")
     assert "codec can't decode" in light.run("extension", "import", str(file), status=1)
+
+
+def test_it_reads_what_docs_migrate_tells_to_export(site: Site) -> None:
+    """mariadb --batch --raw, of Kamailio's subscriber and of FreePBX's sip."""
+    digest = ha1("MD5", "1001", REALM, "kept")
+    kamailio = f"username\tdomain\tpassword\tha1\tha1b\n1001\t{REALM}\t\t{digest}\t\n"
+    import_csv(site, kamailio)
+    assert site.record("1001").current == Secret.from_md5(digest)
+    import_csv(site, "username\tpassword\tdisplay_name\n1002\tkept, too\tNULL\n")
+    assert "1002\tenabled\ten\t\n" in site.run("extension", "list")
+    assert site.record("1002").current == Secret.derive("1002", REALM, "kept, too")

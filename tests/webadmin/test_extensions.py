@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from sqlalchemy import MetaData, delete, select
+from sqlalchemy import MetaData, delete, select, update
 
 from registrar.snapshot import Secret
 from tests.webadmin.conftest import PASSWORD, REALM, Browser, Site
@@ -235,9 +235,27 @@ def test_it_raises_an_alarm_and_takes_back_what_is_in_force(
     text = browser.get("/extensions")
     assert "1 extension needs attention" in text
     assert "The database has lost this extension" in text
+    assert "/extensions/1002/recover" in text
     assert "The database has it again." in browser.post("/extensions/1002/recover")
     assert "needs attention" not in browser.text
     assert light.record("1002").current == record.current
+
+
+def test_it_says_that_a_change_to_an_unreadable_row_is_not_in_force(
+    light: Site, registrar: RegistrarStub, browser: Browser
+) -> None:
+    create(browser, "1002")
+    with light.app.app_context():
+        db.session.execute(update(Extension).values(sealed_current=b"x" * 192))
+        db.session.commit()
+    text = browser.post("/extensions/1002/disable")
+    assert "Saved, not yet in force: it could not be published." in text
+    assert "Its password in the database cannot be read." in text
+    assert light.record("1002").enabled
+    browser.post("/extensions/1002/recover")
+    browser.get("/extensions/1002")
+    assert "data-serial" in browser.post("/extensions/1002/disable")
+    assert not light.record("1002").enabled
 
 
 LOG_IN = [("en", "Log in"), ("uz", "Kirish"), ("ru", "Войти")]

@@ -497,3 +497,12 @@ def _eventually(claim: Callable[[], bool], seconds: float = 10.0) -> None:
     while not claim():
         assert time.monotonic() < patience
         time.sleep(0.02)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_it_leaves_nothing_of_roots_in_somebody_elses_directory(light: Site) -> None:
+    create(light, "1001")
+    os.chown(light.file.parent, 65534, -1)
+    with pytest.raises(PublishError, match="sudo -u '#65534'"):
+        publish(light)
+    assert list(light.file.parent.iterdir()) == []
