@@ -12,7 +12,6 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from registrar.snapshot import Secret
 from webadmin import passwords
 from webadmin.config import current_config
 from webadmin.db import db
@@ -39,9 +38,10 @@ def new_change() -> Change:
     return Change(db.session(), current_services().store, current_config().realm)
 
 
-def deliver() -> None:
+def deliver(number: str = "") -> None:
     """Publishes what was committed and says on stderr how far it got."""
-    delivery = current_services().deliver()
+    key = (current_config().realm, number) if number else None
+    delivery = current_services().deliver(key)
     if delivery.obstacle:
         click.echo(f"Saved, not yet in force: {delivery.reason}", err=True)
     else:
@@ -99,14 +99,14 @@ def create_admin(username: str, generate: bool, password_stdin: bool, reset: boo
         click.echo(password)
 
 
-def _secret(number: str, generate: bool, from_stdin: bool) -> tuple[Secret, str]:
-    """What is kept of a new password, and the password itself if it has to be shown."""
-    password = passwords.generate() if generate else _password(from_stdin, "Password")
-    complaint = "" if generate else passwords.objection(password, number)
+def _new_password(number: str, generate: bool, from_stdin: bool) -> str:
+    if generate:
+        return passwords.generate()
+    password = _password(from_stdin, "Password")
+    complaint = passwords.objection(password, number)
     if complaint:
         raise click.ClickException(complaint)
-    secret = Secret.derive(number, current_config().realm, password)
-    return secret, password if generate else ""
+    return password
 
 
 def _password_options(command: Any) -> Any:
@@ -125,12 +125,12 @@ def _password_options(command: Any) -> Any:
 @_password_options
 def add(number: str, name: str, language: str, generate: bool, password_stdin: bool) -> None:
     """Create an extension."""
-    secret, shown = _secret(number, generate, password_stdin)
+    password = _new_password(number, generate, password_stdin)
     with clearly(), new_change() as change:
-        change.create(number, secret, display_name=name, language=language)
-    deliver()
-    if shown:
-        click.echo(shown)
+        change.create(number, password, display_name=name, language=language)
+    deliver(number)
+    if generate:
+        click.echo(password)
 
 
 @extension.command("set-password")
@@ -138,12 +138,12 @@ def add(number: str, name: str, language: str, generate: bool, password_stdin: b
 @_password_options
 def set_password(number: str, generate: bool, password_stdin: bool) -> None:
     """Give an extension a new password; the old one ends at once."""
-    secret, shown = _secret(number, generate, password_stdin)
+    password = _new_password(number, generate, password_stdin)
     with clearly(), new_change() as change:
-        change.set_secret(number, secret)
-    deliver()
-    if shown:
-        click.echo(shown)
+        change.set_password(number, password)
+    deliver(number)
+    if generate:
+        click.echo(password)
 
 
 @extension.command("enable")
@@ -152,7 +152,7 @@ def enable(number: str) -> None:
     """Let an extension register again."""
     with clearly(), new_change() as change:
         change.set_enabled(number, True)
-    deliver()
+    deliver(number)
 
 
 @extension.command("disable")
@@ -161,7 +161,7 @@ def disable(number: str) -> None:
     """Keep an extension and its password, but refuse it."""
     with clearly(), new_change() as change:
         change.set_enabled(number, False)
-    deliver()
+    deliver(number)
 
 
 @extension.command("delete")
@@ -173,7 +173,7 @@ def delete(number: str, yes: bool) -> None:
         click.confirm(f"Delete extension {number}?", abort=True)
     with clearly(), new_change() as change:
         change.delete(number)
-    deliver()
+    deliver(number)
 
 
 @extension.command("list")

@@ -11,13 +11,12 @@ from flask import Flask
 from flask.cli import with_appcontext
 from sqlalchemy import select
 
-from registrar.snapshot import Secret
 from webadmin import passwords, subscribers
 from webadmin.cli import clearly, deliver, extension, new_change
 from webadmin.config import current_config
 from webadmin.db import db
 from webadmin.delivery import current_services
-from webadmin.directory import Change, DirectoryError
+from webadmin.directory import Change, DirectoryError, Password
 from webadmin.models import Extension
 from webadmin.sealing import SealError
 from webadmin.subscribers import Entry, Reading
@@ -101,24 +100,22 @@ def _apply(entries: list[Entry], update: bool, sheet: Path | None) -> None:
     try:
         with clearly(), new_change() as change:
             for entry in entries:
-                password = generated.get(entry.username, "")
-                secret = entry.secret or Secret.derive(entry.username, change.realm, password)
-                _apply_one(change, entry, secret, update)
+                _apply_one(change, entry, entry.secret or generated[entry.username], update)
     except click.ClickException:
         if sheet is not None:
             sheet.unlink()
         raise
 
 
-def _apply_one(change: Change, entry: Entry, secret: Secret, update: bool) -> None:
+def _apply_one(change: Change, entry: Entry, password: Password, update: bool) -> None:
     try:
-        extension = change.set_secret(entry.username, secret) if update else None
+        extension = change.set_password(entry.username, password) if update else None
     except DirectoryError:  # there is none yet
         extension = None
     if extension is None:
         change.create(
             entry.username,
-            secret,
+            password,
             display_name=entry.display_name or "",
             language=entry.language or "en",
         )

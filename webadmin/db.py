@@ -1,5 +1,6 @@
 """The database and what else of Flask's has one object for the whole application."""
 
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -47,6 +48,9 @@ def init_app(app: Flask) -> None:
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
             event.listen(db.engine, "connect", _prepare_sqlite)
+            file = Path(db.engine.url.database or "")
+            if file.parent.is_dir() and not file.exists():
+                file.touch(0o600)  # it has hashes of passwords, which are nobody else's business
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

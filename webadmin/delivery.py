@@ -35,13 +35,17 @@ class Services:
     def __init__(self, store: Store, publisher: Publisher, registrar: RegistrarClient) -> None:
         self.store, self.publisher, self.registrar = store, publisher, registrar
 
-    def deliver(self) -> Delivery:
-        """Never raises: what was committed is safe, and is published sooner or later."""
+    def deliver(self, key: tuple[str, str] | None = None) -> Delivery:
+        """Never raises: what was committed is safe, and is published sooner or later. `key`: the
+        (realm, username) whose change it is about."""
         started = time.monotonic()
         try:
             serial = self.publisher.publish().serial
         except PublishError as error:
             return Delivery(0, _since(started), "unpublished", str(error))
+        fault = self.publisher.faults().get(key, "") if key else ""
+        if fault:
+            return Delivery(serial, _since(started), "unpublished", fault)
         while True:
             obstacle, reason = self._obstacle(serial)
             patience = PATIENCE_WITH_SILENCE if obstacle == "silent" else PATIENCE

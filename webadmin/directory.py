@@ -21,6 +21,8 @@ from webadmin.sealing import Store
 # "new" and the two that a browser resolves would have no page of their own
 USERNAME: Final = re.compile(r"(?!(?:new|\.\.?)\Z)[A-Za-z0-9_.+-]{1,64}")
 DISPLAY_NAME_SIZE: Final = 100
+# a password in clear, or what another product has kept of one
+Password = str | Secret
 STEP: Final = 0.000001  # of `changed`, which grows with every change whatever the clock says
 
 
@@ -76,7 +78,7 @@ class Change:
         return extension
 
     def create(
-        self, username: str, secret: Secret, *, display_name: str = "", language: str = "en"
+        self, username: str, password: Password, *, display_name: str = "", language: str = "en"
     ) -> Extension:
         if not USERNAME.fullmatch(username):
             raise DirectoryError(
@@ -97,7 +99,7 @@ class Change:
             )
         extension.deleted_at, extension.enabled = None, True
         extension.display_name, extension.language = display_name, language
-        extension.set_secret(self.store, secret, self.now)
+        self._give(extension, password)
         self._stamp(extension)
         return extension
 
@@ -107,9 +109,9 @@ class Change:
         self._stamp(extension)
         return extension
 
-    def set_secret(self, username: str, secret: Secret) -> Extension:
+    def set_password(self, username: str, password: Password) -> Extension:
         extension = self.get(username)
-        extension.set_secret(self.store, secret, self.now)
+        self._give(extension, password)
         self._stamp(extension)
         return extension
 
@@ -127,10 +129,12 @@ class Change:
         extension.previous_until = 0.0
         self._stamp(extension)
 
-    def rename(self, username: str, to: str, secret: Secret) -> Extension:
+    def rename(self, username: str, to: str, password: Password) -> Extension:
         """The number is part of every HA1, so this is a deletion and a creation."""
         before = self.get(username)
-        after = self.create(to, secret, display_name=before.display_name, language=before.language)
+        after = self.create(
+            to, password, display_name=before.display_name, language=before.language
+        )
         after.enabled = before.enabled
         self.delete(username)
         return after
@@ -146,6 +150,12 @@ class Change:
         extension.take(self.store, record)
         extension.revision = self.revision
         return extension
+
+    def _give(self, extension: Extension, password: Password) -> None:
+        if isinstance(password, Secret):
+            extension.set_secret(self.store, password, self.now)
+        else:
+            extension.set_password(self.store, password, self.now)
 
     def _row(self, username: str, realm: str = "") -> Extension | None:
         return self.session.scalars(

@@ -17,7 +17,6 @@ from flask import (
     url_for,
 )
 
-from registrar.snapshot import Secret
 from webadmin import directory, passwords
 from webadmin.config import current_config
 from webadmin.db import db
@@ -60,20 +59,27 @@ class Alarm:
     number: str
     text: str
     detail: str
+    has_row: bool
+    has_record: bool  # so that the database can take it back
 
 
 def _alarms() -> list[Alarm]:
-    """Every extension that is not in force as the database has it, in words."""
+    """Every extension that is not in force as the database has it, in words. Those of other
+    realms are the doctor's."""
     realm = current_config().realm
+    publisher = current_services().publisher
     alarms = []
-    for (of_realm, username), detail in sorted(current_services().publisher.faults().items()):
+    for (of_realm, username), detail in sorted(publisher.faults().items()):
+        if of_realm != realm:
+            continue
         if detail == MISSING:
             text = gettext("The database has lost this extension; its phone still works.")
         elif detail == OLDER:
             text = gettext("The database holds an older state; the newer one is in force.")
         else:
             text = gettext("Its password in the database cannot be read.")
-        alarms.append(Alarm(username if of_realm == realm else "", text, f"{username}: {detail}"))
+        has_record = (of_realm, username) not in publisher.unpublished
+        alarms.append(Alarm(username, text, detail, detail != MISSING, has_record))
     return alarms
 
 
@@ -85,13 +91,14 @@ def _existing(number: str) -> Extension:
     return directory.find(db.session(), current_config().realm, number) or abort(404)
 
 
-def _delivered(sentence: str) -> dict[str, Any]:
+def _delivered(number: str, sentence: str) -> dict[str, Any]:
     """Publishes what was just committed; what the page says about it."""
-    return {"sentence": sentence, **asdict(current_services().deliver())}
+    delivery = current_services().deliver((current_config().realm, number))
+    return {"sentence": sentence, **asdict(delivery)}
 
 
 def _back_to(number: str, sentence: str) -> Response:
-    flash(_delivered(sentence), "delivery")  # type: ignore[arg-type]
+    flash(_delivered(number, sentence), "delivery")  # type: ignore[arg-type]
     return make_response(redirect(url_for("extensions.show", number=number)))
 
 
@@ -112,12 +119,11 @@ def new() -> Response | str:
     if request.method == "POST" and form.validate():
         number = form.number.data or ""
         password = _chosen(form)
-        secret = Secret.derive(number, current_config().realm, password)
         try:
             with _change() as change:
                 change.create(
                     number,
-                    secret,
+                    password,
                     display_name=form.name.data or "",
                     language=form.language.data or "en",
                 )
@@ -168,9 +174,8 @@ def reset_password(number: str) -> Response | str:
         data = {"name": extension.display_name, "language": extension.language}
         return _page(extension, EditForm(None, data=data), form)
     password = _chosen(form)
-    secret = Secret.derive(number, current_config().realm, password)
     with _change() as change:
-        change.set_secret(number, secret)
+        change.set_password(number, password)
     return _with_password(number, form, password, gettext("The password was changed."))
 
 
@@ -180,10 +185,9 @@ def rename(number: str) -> Response | str:
     form = RenameForm(request.form)
     if request.method == "POST" and form.validate():
         to, password = form.number.data or "", _chosen(form)
-        secret = Secret.derive(to, current_config().realm, password)
         try:
             with _change() as change:
-                change.rename(number, to, secret)
+                change.rename(number, to, password)
         except DirectoryError as error:
             form.number.errors = [str(error)]
         else:
@@ -214,7 +218,7 @@ def delete(number: str) -> Response | str:
     with _change() as change:
         change.delete(number)
     sentence = gettext("Extension %(number)s was deleted.", number=number)
-    flash(_delivered(sentence), "delivery")  # type: ignore[arg-type]
+    flash(_delivered(number, sentence), "delivery")  # type: ignore[arg-type]
     return make_response(redirect(url_for("extensions.index")))
 
 
@@ -228,7 +232,7 @@ def recover(number: str) -> Response:
         return make_response(redirect(url_for("extensions.index")))
     with _change() as change:
         recover_one(change, published, (current_config().realm, number))
-    flash(_delivered(gettext("The database has it again.")), "delivery")  # type: ignore[arg-type]
+    flash(_delivered(number, gettext("The database has it again.")), "delivery")  # type: ignore[arg-type]
     return make_response(redirect(url_for("extensions.index")))
 
 
@@ -245,7 +249,7 @@ def _with_password(number: str, form: PasswordForm, password: str, sentence: str
         number=number,
         password="" if form.how.data == TYPE else password,
         server=current_config().sip_address or urlsplit(request.host_url).hostname,
-        delivery=_delivered(sentence),
+        delivery=_delivered(number, sentence),
     )
 
 

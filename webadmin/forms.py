@@ -24,6 +24,10 @@ def _required() -> InputRequired:
     return InputRequired(lazy_gettext("Fill this in."))
 
 
+def _at_most(count: int) -> Length:
+    return Length(max=count, message=lazy_gettext("At most %(max)d characters."))
+
+
 def _number() -> StringField:
     return StringField(
         lazy_gettext("Number"),
@@ -42,8 +46,8 @@ def _number() -> StringField:
 
 
 class LoginForm(Form):
-    username = StringField(lazy_gettext("Username"), [_required(), Length(max=64)])
-    password = PasswordField(lazy_gettext("Password"), [_required(), Length(max=1024)])
+    username = StringField(lazy_gettext("Username"), [_required(), _at_most(64)])
+    password = PasswordField(lazy_gettext("Password"), [_required(), _at_most(1024)])
 
 
 class PasswordForm(Form):
@@ -58,7 +62,7 @@ class PasswordForm(Form):
         default=GENERATE,
     )
     password = PasswordField(lazy_gettext("New password"))
-    again = PasswordField(lazy_gettext("New password again"))
+    again = PasswordField(lazy_gettext("Repeat the password"))
 
     def validate_password(self, field: Any) -> None:
         if self.how.data != TYPE:
@@ -88,7 +92,7 @@ class ResetForm(PasswordForm):
 class EditForm(Form):
     name = StringField(
         lazy_gettext("Name"),
-        [Length(max=DISPLAY_NAME_SIZE, message=lazy_gettext("At most %(max)d characters."))],
+        [_at_most(DISPLAY_NAME_SIZE)],
         filters=[_stripped],
     )
     language = SelectField(

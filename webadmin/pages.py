@@ -63,6 +63,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(SQLAlchemyError, _database_error)
     app.context_processor(_for_templates)
+    app.add_template_filter(_detail, "detail")
     app.add_template_filter(_duration, "duration")
     app.add_template_filter(_moment, "moment")
 
@@ -144,12 +145,20 @@ def _database_error(error: SQLAlchemyError) -> tuple[str, int]:
     return _page(
         503,
         gettext("The database does not answer"),
-        gettext("Nothing was changed. Phones are not affected: they need no database."),
+        gettext(
+            "If you were saving something, look whether it was saved before you repeat it."
+            " Phones are not affected: they need no database."
+        ),
     )
 
 
 def _page(status: int, title: str, detail: str) -> tuple[str, int]:
     return render_template("error.html", title=title, detail=detail), status
+
+
+def _detail(reason: str) -> str:
+    """What a sentence in the user's language does not say already."""
+    return reason.removeprefix("the registrar does not answer: ")
 
 
 def _duration(since: float) -> str:

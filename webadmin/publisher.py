@@ -134,6 +134,7 @@ class Publisher:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One publisher at a time, whichever process it is in."""
+        self._refuse_a_stray_root()
         lock = self.path.with_name(f".{self.path.name}.lock")
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -149,6 +150,15 @@ class Publisher:
             yield
         finally:
             os.close(descriptor)
+
+    def _refuse_a_stray_root(self) -> None:
+        """What root writes here, neither webadmin nor the registrar could read or replace."""
+        owner = os.stat(self.path.parent).st_uid
+        if os.geteuid() == 0 != owner:
+            raise PublishError(
+                f"{self.path.parent} belongs to another user: run this as that user, with"
+                f" sudo -u '#{owner}'"
+            )
 
     def _refresh(self) -> str:
         """Reads what is new in the file; returns why it cannot be used, or nothing."""

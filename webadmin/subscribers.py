@@ -29,6 +29,7 @@ ONE_WAY: Final = re.compile(
     r"|(pbkdf2:|scrypt:|pbkdf2_|bcrypt_|argon2\$).+"
 )
 LONG_DIGEST: Final = re.compile(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{64}|[0-9a-fA-F]{128}")
+NULLS: Final = ("NULL", r"\N")  # how MariaDB writes that there is nothing
 ENABLED: Final = {"": True, "1": True, "yes": True, "true": True} | dict.fromkeys(
     ("0", "no", "false"), False
 )
@@ -95,7 +96,7 @@ def _read_rows(rows: Iterable[Mapping[str, str]], realm: str, reading: Reading) 
     for row in rows:
         line = rows.line_num if isinstance(rows, csv.DictReader) else 0
         values = {
-            name: value.strip() if name != "password" else value
+            name: "" if value in NULLS else value if name == "password" else value.strip()
             for name, value in row.items()
             if isinstance(name, str) and isinstance(value, str)
         }

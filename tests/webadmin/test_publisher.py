@@ -32,7 +32,7 @@ def create(site: Site, *numbers: str) -> None:
 
 def set_password(site: Site, number: str, password: str) -> None:
     with site.app.app_context(), site.change() as change:
-        change.set_secret(number, secret(number, password))
+        change.set_password(number, secret(number, password))
 
 
 def delete(site: Site, number: str) -> None:
