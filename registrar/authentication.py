@@ -88,17 +88,20 @@ class Authenticator:
         if not _same_resource(given.uri, request.uri):
             return Verdict(Code.ERROR, authorization=given)
         seen = self.nonces.recognise(given.nonce, now)
-        if seen.age is Age.FOREIGN:
-            return Verdict(Code.NO_CREDENTIALS, authorization=given)
         if seen.age is Age.STALE:
             return Verdict(Code.STALE_NONCE, authorization=given, stale=True)
-        username, with_domain = _extension(given.username, realm)
-        if self.credentials.is_lost(realm, username):
-            return Verdict(Code.RECORD_LOST, username, given)
+        username, with_domain = extension(given.username, realm)
         credential = self.credentials.lookup(realm, username)
-        if not _verifies(given, request.method, credential, with_domain, now) or credential is None:
-            code = Code.UNKNOWN_USER if credential is None else Code.WRONG_PASSWORD
+        lost = self.credentials.lost(realm, username)
+        verified = _verifies(given, request.method, credential or lost, with_domain, now)
+        if seen.age is Age.FOREIGN:
+            # Stale when all but the nonce is right (RFC 7616 §3.3): the phone goes on by itself.
+            return Verdict(Code.NO_CREDENTIALS, authorization=given, stale=verified)
+        if not verified:
+            code = Code.WRONG_PASSWORD if credential else Code.UNKNOWN_USER
             return Verdict(code, username, given, repeat_nonce=given.nonce)
+        if credential is None:
+            return Verdict(Code.RECORD_LOST, username, given)
         if not credential.enabled:
             return Verdict(Code.DISABLED, username, given)
         # RFC 2069 credentials carry no count: such a nonce serves once.
@@ -122,12 +125,12 @@ def _credentials_for(
         given = parse_authorization(value)
         if given is None or given.realm != realm:
             continue
-        if given.algorithm in offered and given.qop in ("auth", ""):
+        if given.algorithm in offered and given.qop.lower() in ("auth", ""):
             return given
     return None
 
 
-def _extension(username: str, realm: str) -> tuple[str, bool]:
+def extension(username: str, realm: str) -> tuple[str, bool]:
     """The extension, and whether the phone sent user@domain with our realm as domain."""
     user, at, domain = username.rpartition("@")
     if at and domain.lower() == realm.lower():
@@ -142,16 +145,17 @@ def _verifies(
     with_domain: bool,
     now: float,
 ) -> bool:
-    """The current password, or during its grace period the previous one."""
-    nobody = _NOBODY[given.algorithm]
+    """The current password, or during its grace period the previous one. Both are tried in any
+    case, so that nobody can tell by the time it takes what there is."""
     current = credential.current if credential else None
-    ha1 = current.ha1(given.algorithm, with_domain=with_domain) if current else None
-    if verify(given, method, ha1 or nobody):
-        return ha1 is not None
-    if credential is None or credential.previous is None or now >= credential.previous_until:
-        return False
-    ha1 = credential.previous.ha1(given.algorithm, with_domain=with_domain)
-    return ha1 is not None and verify(given, method, ha1)
+    previous = credential.previous if credential else None
+    if credential is None or now >= credential.previous_until:
+        previous = None
+    verified = False
+    for secret in (current, previous):
+        ha1 = secret.ha1(given.algorithm, with_domain=with_domain) if secret else None
+        verified |= verify(given, method, ha1 or _NOBODY[given.algorithm]) and ha1 is not None
+    return verified
 
 
 def _same_resource(digest_uri: str, request_uri: str) -> bool:

@@ -84,9 +84,7 @@ class Context:
             self.services.log(0, f"a second reply, {status} {reason}, is not sent")
             return
         via = self.request.via
-        port = None
-        if via.parameter("rport") is not None or self.answers_to_source_port:
-            port = self.source.port
+        port = self.source.port if self._goes_to_source_port() else None
         received: tuple[str, int | None] | None = (self.source.host, port)
         if port is None and via.host.strip("[]") == self.source.host:
             received = None  # RFC 3261 §18.2.1: nothing to add
@@ -115,7 +113,9 @@ class Context:
     def destination(self) -> tuple[str, int]:
         """Where the answer goes: RFC 3261 §18.2.2, RFC 3581 §4. Always to the address that the
         request came from; maddr is not followed, for it would send answers to strangers."""
-        via = self.request.via
-        if via.parameter("rport") is not None or self.answers_to_source_port:
+        if self._goes_to_source_port():
             return self.source.host, self.source.port
-        return self.source.host, via.port or 5060
+        return self.source.host, self.request.via.port or 5060
+
+    def _goes_to_source_port(self) -> bool:
+        return self.answers_to_source_port or self.request.via.parameter("rport") is not None

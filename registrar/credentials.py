@@ -1,10 +1,14 @@
 """The credentials in force: the newest snapshot that was accepted, and what it must not lose."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from registrar.credential import Credential
 from registrar.snapshot import Snapshot, SnapshotOlder
+
+Key = tuple[str, str]
+NOTHING: Final[Mapping[Key, Credential]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +23,12 @@ class Replacement:
 class CredentialStore:
     """Swapped whole, by one attribute; look-ups never see half of a snapshot."""
 
-    def __init__(self, highest: int = 0) -> None:
-        """`highest` is the highest serial that an earlier run accepted."""
+    def __init__(self) -> None:
         self.snapshot: Snapshot | None = None
-        self.highest = highest
+        self.highest = 0  # serial ever in force
         self.count = 0  # extensions, tombstones not counted
-        self._lost: dict[tuple[str, str], Credential] = {}
-        self._marked: list[str] = []
+        self._lost: dict[Key, Credential] = {}
+        self._marked: dict[Key, str] = {}
 
     @property
     def serial(self) -> int:
@@ -37,46 +40,53 @@ class CredentialStore:
         credential = self.snapshot.credentials.get((realm, username))
         return None if credential is None or credential.deleted is not None else credential
 
-    def is_lost(self, realm: str, username: str) -> bool:
-        """Whether it was known and then vanished through a fault, not by a deletion."""
-        return (realm, username) in self._lost
+    def lost(self, realm: str, username: str) -> Credential | None:
+        """The record of an extension that was known and then vanished, through a fault and not
+        by a deletion."""
+        return self._lost.get((realm, username))
 
-    def lost(self) -> list[str]:
-        return [username for _, username in self._lost]
+    @property
+    def has_lost(self) -> bool:
+        return bool(self._lost)
 
     def faults(self) -> list[str]:
         """The alarms: records that webadmin marked, and records that vanished."""
-        return self._marked + [f"{name}: vanished from the snapshot" for name in self.lost()]
+        marked = [f"{username}: {fault}" for (_, username), fault in self._marked.items()]
+        return marked + [f"{username}: vanished from the snapshot" for _, username in self._lost]
 
-    def replace(self, snapshot: Snapshot) -> Replacement:
-        """Puts a newer snapshot in force. SnapshotOlder names both serials and changes nothing."""
+    def replace(self, snapshot: Snapshot, changed: Iterable[Key] | None = None) -> Replacement:
+        """Puts a newer snapshot in force; `changed` are the keys that may differ, None: all may.
+        SnapshotOlder names both serials and changes nothing."""
         if snapshot.serial < self.highest:
             raise SnapshotOlder(
                 f"serial {snapshot.serial} is older than {self.highest}, which was in force:"
                 f" an old file came back; publish again, or restart with the newest file"
             )
-        if snapshot is self.snapshot:
-            return Replacement((), ())
-        before: Mapping[tuple[str, str], Credential] = {}
-        if self.snapshot is not None:
-            before = self.snapshot.credentials
+        before = self.snapshot.credentials if self.snapshot else NOTHING
         after = snapshot.credentials
-        lost = [old for key, old in before.items() if key not in after and old.deleted is None]
-        self._lost = {key: old for key, old in self._lost.items() if key not in after}
-        self._lost.update((old.key, old) for old in lost)
+        ended, lost = [], []
+        for key in dict.fromkeys((*before, *after)) if changed is None else changed:
+            old, new = before.get(key), after.get(key)
+            self.count += _lives(new) - _lives(old)
+            self._marked.pop(key, None)
+            if new is None:
+                if old is not None and old.deleted is None:
+                    self._lost[key] = old
+                    lost.append(old)
+                continue
+            self._lost.pop(key, None)
+            if new.fault:
+                self._marked[key] = new.fault
+            if not _may_register(new) and (old is None or _may_register(old)):
+                ended.append(new)
         self.snapshot = snapshot
         self.highest = snapshot.serial
-        self.count = snapshot.count()
-        self._marked = [f"{one.username}: {one.fault}" for one in after.values() if one.fault]
-        return Replacement(tuple(_ended(before, after.values())), tuple(lost))
+        return Replacement(tuple(ended), tuple(lost))
 
 
-def _ended(
-    before: Mapping[tuple[str, str], Credential], after: Iterable[Credential]
-) -> Iterator[Credential]:
-    """Those that may not register any more, and might before."""
-    for credential in after:
-        if credential.deleted is not None or not credential.enabled:
-            old = before.get(credential.key)
-            if old is None or (old.deleted is None and old.enabled):
-                yield credential
+def _lives(credential: Credential | None) -> bool:
+    return credential is not None and credential.deleted is None
+
+
+def _may_register(credential: Credential) -> bool:
+    return credential.deleted is None and credential.enabled

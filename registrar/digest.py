@@ -35,7 +35,7 @@ class Authorization:
     uri: str
     response: str
     algorithm: str  # as ALGORITHMS names it; what we do not know stands as it came
-    qop: str  # "auth", or "" for none (RFC 2069)
+    qop: str  # as it came: "auth" in any case, or "" for none (RFC 2069)
     cnonce: str
     nonce_count: int
     nonce_count_text: str
@@ -61,7 +61,7 @@ def parse_authorization(text: str) -> Authorization | None:
     for name in ("username", "realm", "nonce", "uri", "response"):
         if name not in found:
             raise DigestError(f"the Authorization header has no {name}")
-    qop = found.get("qop", "").lower()
+    qop = found.get("qop", "")
     count = found.get("nc", "")
     if qop and (not _NONCE_COUNT.fullmatch(count) or not found.get("cnonce")):
         raise DigestError("qop needs cnonce and an nc of eight hexadecimal digits")

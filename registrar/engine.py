@@ -1,7 +1,8 @@
 """Message in, messages out: joins parser, transactions, configuration and stores.
 
-A call never yields to another greenlet, so it is atomic and needs no lock. What receive() returns
-must not be sent before commit() has succeeded: a phone is told only what is durable.
+A call never yields to another greenlet, so it is atomic and needs no lock. Of what
+receive() returns, what awaits a commit must not be sent before it has succeeded: a phone is told
+only what is durable.
 """
 
 from collections import Counter
@@ -18,10 +19,12 @@ from registrar.sip.transaction import ServerTransactions
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """Bytes for an address, by the socket that the request came in by."""
+    """Bytes for an address, by the socket that the request came in by. `awaits_commit`: it says
+    what only a commit makes true."""
 
     data: bytes
     destination: tuple[str, int]
+    awaits_commit: bool = False
 
 
 class Engine:
@@ -34,6 +37,7 @@ class Engine:
         self.transactions = ServerTransactions()
         self.statistics: Counter[str] = Counter()
         self._uncommitted: list[transaction.Key] = []
+        self._trouble = ""
 
     def receive(self, data: bytes, source: Source, now: float) -> list[Outgoing]:
         """What one datagram leads to. Never raises: a message that meets a mistake of ours is
@@ -71,6 +75,7 @@ class Engine:
         """Answers a request that the configuration never sees (RFC 3261 §8.2, §16.3)."""
         self.statistics["malformed"] += 1
         context = Context(error.request, data, source, now, self.services)
+        context.answers_to_source_port = True  # whoever sent it is there, behind a NAT or not
         if error.request.method == "ACK":
             return []
         try:
@@ -96,26 +101,29 @@ class Engine:
         self.statistics[f"replies_{answer.status // 100}xx"] += 1
         answered = answer.data, context.destination()
         verdict = context.verdict
-        if verdict is not None and verdict.use is not None:
+        accepted = 200 <= answer.status < 300
+        if accepted and verdict is not None and verdict.use is not None:
             # After the bindings' records: a torn batch may lose this one, never the others.
             self.services.authenticator.counts.accept(verdict.username, verdict.use)
             self.journal.append("use", verdict.use.to_json(verdict.username))
         if request.method == "REGISTER" and answer.status not in (401, 407):
             self.transactions.complete(key, context.data, *answered, context.now)
             self._uncommitted.append(key)
-        return [Outgoing(*answered)]
+        return [Outgoing(*answered, request.method == "REGISTER" and accepted)]
 
     def commit(self) -> bool:
-        """Makes durable what the answers so far say. False: it failed, and none of the answers
-        of this turn may be sent; the phones will repeat their requests."""
+        """Makes durable what the answers so far say. False: it failed, and the answers of this
+        turn that await it may not be sent; the phones will repeat their requests."""
+        trouble = ""
         try:
             self.journal.commit()
         except OSError as error:
+            trouble = f"the location journal cannot be written: {error}"
             self.statistics["journal_errors"] += 1
-            self.services.log(-1, f"the location journal cannot be written: {error}")
             for key in self._uncommitted:
                 self.transactions.forget(key)
-            self._uncommitted.clear()
-            return False
+        if trouble != self._trouble:
+            self.services.log(-1, trouble or "the location journal is written again")
+            self._trouble = trouble
         self._uncommitted.clear()
-        return True
+        return not trouble

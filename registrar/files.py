@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from registrar.keyring import new_key_line, read_keys
-from registrar.snapshot import Reading, SnapshotError, SnapshotFile, replace_file
+from registrar.snapshot import Reading, SnapshotFile, replace_file
 
 PRIVATE: Final = 0o600
 
@@ -60,8 +60,10 @@ class AppendFile:
         _sync_directory(target.parent)
         self.path, self._durable = target, True
 
-    def close(self) -> None:
+    def discard(self) -> None:
         os.close(self._descriptor)
+        if self.path.name.endswith(".new"):
+            self.path.unlink(missing_ok=True)
 
 
 def _sync_directory(path: Path) -> None:
@@ -94,6 +96,8 @@ class LastGood:
             whole = reading
             if reading.offset:
                 whole = SnapshotFile(published.path, published.keys).read()
+                if whole.snapshot.serial < reading.snapshot.serial:
+                    return  # another file has come there meanwhile, and will be refused
             self._mirrors = 0
             replace_file(self.path, whole.raw, PRIVATE)
             self._mirrors = len(whole.raw)
@@ -110,8 +114,5 @@ class LastGood:
         self._mirrors = 0
 
     def read(self, keys: tuple[bytes, ...]) -> Reading | None:
-        """What an earlier run kept; None if there is nothing of use."""
-        try:
-            return SnapshotFile(self.path, keys).read()
-        except SnapshotError:
-            return None
+        """What an earlier run kept; None if it kept nothing. SnapshotError if it is damaged."""
+        return SnapshotFile(self.path, keys).read() if self.path.exists() else None

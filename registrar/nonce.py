@@ -44,7 +44,8 @@ class NonceSource:
         self.lifetime = lifetime
         self._keys = {hashlib.sha256(b"nonce key" + key).hexdigest()[:8]: key for key in keys}
         self._signing = next(iter(self._keys))
-        self._stamp = int(start * 1000)
+        self._seen = start
+        self._set_back = 0.0
         self._count = first_count
 
     def _mac(self, name: str, head: str) -> str:
@@ -57,9 +58,15 @@ class NonceSource:
         return head + self._mac(self._signing, head)
 
     def _stamp_at(self, now: float) -> int:
-        """Always above the start's, so that no nonce of this run looks like an earlier run's."""
-        self._stamp = max(self._stamp, int(now * 1000))
-        return self._stamp + 1
+        """Goes on at the clock's pace when the clock is set back, and is always above the
+        start's, so that no nonce of this run looks like an earlier run's."""
+        self._set_back += max(0.0, self._seen - now)
+        self._seen = now
+        return int((now + self._set_back) * 1000) + 1
+
+    def oldest_fresh(self, now: float) -> int:
+        """The stamp before which every nonce is stale by age."""
+        return self._stamp_at(now) - int(self.lifetime * 1000)
 
     def recognise(self, nonce: str, now: float) -> Seen:
         match = _NONCE.fullmatch(nonce)
@@ -106,6 +113,7 @@ class NonceCounts:
         self._floor = int(floor * 1000)
         self._uses: dict[str, list[NonceUse]] = {}
         self._floors: dict[str, int] = {}
+        self._to_sweep: list[str] = []
 
     def judge(self, username: str, nonce: str, stamp: int, count: int, request: str) -> Count:
         """Changes nothing; accept() is for afterwards."""
@@ -128,15 +136,18 @@ class NonceCounts:
             self._floors[username] = max(self._floors.get(username, 0), oldest.stamp)
         self._uses[username] = uses
 
-    def expire(self, before: float) -> None:
-        """Forgets nonces issued before that time, which are stale by age."""
-        stamp = int(before * 1000)
-        for username in list(self._uses):
-            kept = [use for use in self._uses[username] if use.stamp >= stamp]
+    def expire(self, oldest_fresh: int, most: int) -> None:
+        """Forgets nonces with stamps below that; looks at `most` extensions, and at the others in
+        later calls."""
+        if not self._to_sweep:
+            self._to_sweep = list(self._uses)
+        for _ in range(min(most, len(self._to_sweep))):
+            username = self._to_sweep.pop()
+            kept = [use for use in self._uses.get(username, ()) if use.stamp >= oldest_fresh]
             if kept:
                 self._uses[username] = kept
             else:
-                del self._uses[username]
+                self._uses.pop(username, None)
                 self._floors.pop(username, None)
 
     def count(self) -> int:

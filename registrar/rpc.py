@@ -3,6 +3,7 @@
 The socket's file mode says who may ask; nothing that is answered is secret.
 """
 
+import errno
 import json
 import os
 import socket
@@ -13,6 +14,8 @@ from typing import Any, Final
 from gevent.server import StreamServer
 
 LONGEST: Final = 1 << 20  # bytes of one request line
+CONNECTIONS: Final = 64  # at once; others wait
+PATIENCE: Final = 60.0  # seconds with a connection on which nothing moves
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
 INTERNAL_ERROR: Final = -32603
 
@@ -36,7 +39,7 @@ class RpcServer:
         self._path = path
         self._methods = methods
         self._log = log
-        self._server = StreamServer(_bind(path), self._serve)
+        self._server = StreamServer(_bind(path), self._serve, spawn=CONNECTIONS)
 
     def start(self) -> None:
         self._server.start()
@@ -46,19 +49,21 @@ class RpcServer:
         self._path.unlink(missing_ok=True)
 
     def _serve(self, connection: Any, _address: object) -> None:
-        with connection, connection.makefile("rb") as lines:
-            while line := lines.readline(LONGEST):
-                if not line.strip():
-                    continue
-                answer = self.answer(line)
-                if answer is not None:
-                    connection.sendall(json.dumps(answer).encode() + b"\n")
+        connection.settimeout(PATIENCE)
+        try:
+            with connection, connection.makefile("rb") as lines:
+                while line := lines.readline(LONGEST):
+                    answer = self.answer(line) if line.strip() else None
+                    if answer is not None:
+                        connection.sendall(json.dumps(answer).encode() + b"\n")
+        except OSError:
+            return  # the asker has gone, or says nothing any more
 
     def answer(self, line: bytes) -> Any:
         """The answer to one request or batch; None where there is none to give (§4.1, §6)."""
         try:
             request = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return _error(None, PARSE_ERROR, "this is not JSON")
         if isinstance(request, list) and request:
             answers = [answer for one in request if (answer := self._call(one)) is not None]
@@ -99,8 +104,15 @@ def _error(identifier: Any, code: int, message: str) -> dict[str, Any]:
 
 
 def _bind(path: Path) -> socket.socket:
-    """A listening socket in place of one that a killed process left. OSError."""
-    path.unlink(missing_ok=True)
+    """A listening socket in place of one that a killed process left. OSError, also when something
+    else is there, or somebody answers."""
+    if path.exists():
+        if not path.is_socket():
+            raise FileExistsError(errno.EEXIST, "there is something else at this path")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            if probe.connect_ex(str(path)) == 0:
+                raise OSError(errno.EADDRINUSE, "another process answers there")
+        path.unlink()
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o117)  # from the first moment: owner and group only
     try:

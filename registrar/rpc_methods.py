@@ -111,19 +111,25 @@ def _record(aor: str, bound: tuple[Binding, ...], now: float) -> dict[str, Any]:
     return {"AoR": aor, "Contacts": [{"Contact": _contact(one, now)} for one in bound]}
 
 
+def _readable(text: str) -> str:
+    """What a phone sent, for people: valid Unicode, without control characters."""
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(one if one.isprintable() else "\ufffd" for one in text) or NOT_SET
+
+
 def _contact(binding: Binding, now: float) -> dict[str, Any]:
     return {
-        "Address": binding.contact,
-        "Parameters": binding.parameters or NOT_SET,
+        "Address": _readable(binding.contact),
+        "Parameters": _readable(binding.parameters),
         "Expires": int(binding.expires_at - now),
         "Q": -1 if binding.q is None else binding.q,
-        "Call-ID": binding.call_id,
+        "Call-ID": _readable(binding.call_id),
         "CSeq": binding.cseq,
-        "User-Agent": binding.user_agent or NOT_SET,
+        "User-Agent": _readable(binding.user_agent),
         "Received": binding.received,
-        "Path": binding.path or NOT_SET,
-        "Methods": binding.methods or NOT_SET,
-        "Instance": binding.instance or NOT_SET,
+        "Path": _readable(binding.path),
+        "Methods": _readable(binding.methods),
+        "Instance": _readable(binding.instance),
         "Socket": binding.socket,
         "Ruid": binding.ruid,
         "Registered": binding.registered,

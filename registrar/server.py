@@ -10,6 +10,7 @@ import secrets
 import signal
 import socket
 import time
+from collections.abc import Iterable
 from typing import Any, Final
 
 import gevent
@@ -27,11 +28,21 @@ from registrar.rpc import RpcServer
 from registrar.rpc_methods import Methods
 from registrar.script.compiler import Program
 from registrar.settings import Settings
-from registrar.snapshot import Reading, SnapshotError, SnapshotFile, read_keys
+from registrar.snapshot import (
+    Credential,
+    Reading,
+    Snapshot,
+    SnapshotError,
+    SnapshotFile,
+    SnapshotMissing,
+    read_keys,
+)
 from registrar.transport import udp
 
 VERSION: Final = "0.1.0"
 TICK: Final = 1.0  # seconds between two rounds of expiry
+SWEEP: Final = 1000  # extensions that one round looks at
+PAUSE: Final = 60.0  # seconds before a compaction that failed is tried again
 POLL: Final = 0.2  # seconds between two looks at the snapshot, should no event tell of a change
 
 logger = logging.getLogger("registrar")
@@ -53,6 +64,7 @@ class Server:
     def __init__(self, program: Program, settings: Settings) -> None:
         self._settings = settings
         self._stop = Event()
+        self._compact_after = 0.0
         self._started = time.time()
         self._sockets = [_bind(listen.host, listen.port) for listen in settings.listen]
         self._lock = _claim(settings)
@@ -64,6 +76,7 @@ class Server:
         self._last_good = LastGood(settings.last_good)
         self._published = SnapshotFile(settings.snapshot, self._keys)
         self._seen: tuple[int, ...] = ()
+        self._in_force: Snapshot | None = None  # what the published file said last
         self._credentials = CredentialStore()
         authenticator = Authenticator(
             self._credentials,
@@ -124,9 +137,13 @@ class Server:
 
     def _begin_with_last_good(self) -> None:
         """What was in force when the last run ended; the published file then has to be newer."""
-        reading = self._last_good.read(self._keys)
+        try:
+            reading = self._last_good.read(self._keys)
+        except SnapshotError as error:
+            log(-1, f"{error}; nothing is known of what was in force before")
+            return
         if reading is not None:
-            self._credentials.replace(reading.snapshot)
+            self._unbind(self._credentials.replace(reading.snapshot).ended)
 
     def _watch(self, changed: Any) -> None:
         """Puts each newer snapshot in force; starts listening as soon as there is any."""
@@ -145,8 +162,12 @@ class Server:
         try:
             reading = self._published.read()
             self._accept(reading)
-            self._refuse(reading.waiting_for)
+            self._refuse(reading.waiting_for, level=2)
+        except SnapshotMissing as error:
+            seen = ()  # it may be there, or readable, at the next look
+            self._refuse(str(error))
         except SnapshotError as error:
+            self._in_force = None
             self._last_good.forget_position()
             self._refuse(str(error))
         except Exception as error:  # noqa: BLE001 - our bug: the watch must go on
@@ -155,26 +176,37 @@ class Server:
 
     def _accept(self, reading: Reading) -> None:
         before = self._credentials.serial
-        replacement = self._credentials.replace(reading.snapshot)
+        replacement = self._credentials.replace(reading.snapshot, self._changed(reading))
         if self._credentials.serial != before or not self._methods.ready:
             log(2, f"snapshot serial {self._credentials.serial} is in force")
         for credential in replacement.lost:
             log(-1, f"extension {credential.username} vanished from the snapshot: publish again")
-        location = self._engine.services.location
-        for credential in replacement.ended:
-            location.remove(credential.username)
-        self._engine.commit()
+        self._in_force = reading.snapshot
+        if not self._unbind(replacement.ended) or self._credentials.has_lost:
+            # The next start must see again what ended, or what was lost.
+            self._last_good.forget_position()
+            return
         try:
             self._last_good.keep(reading, self._published)
         except (OSError, SnapshotError) as error:
             log(-1, f"{self._settings.last_good} cannot be written: {error}")
 
-    def _refuse(self, why: str) -> None:
+    def _changed(self, reading: Reading) -> frozenset[tuple[str, str]] | None:
+        """Whom the reading changes, if the reading before it is what is in force."""
+        return reading.changed if self._credentials.snapshot is self._in_force else None
+
+    def _unbind(self, ended: Iterable[Credential]) -> bool:
+        """Ends the bindings of whom the administrator disabled or deleted; whether durably."""
+        for credential in ended:
+            self._engine.services.location.remove(credential.username)
+        return self._engine.commit()
+
+    def _refuse(self, why: str, level: int = -1) -> None:
         if why and why != self._methods.refused:
             in_force = f"serial {self._credentials.serial} stays in force"
             if self._credentials.snapshot is None:
                 in_force = "no snapshot is in force, phones get no answer"
-            log(-1, f"{why}; {in_force}")
+            log(level, f"{why}; {in_force}")
         self._methods.refused = why
 
     def _listen(self) -> None:
@@ -186,16 +218,24 @@ class Server:
 
     def _tick(self) -> None:
         """Expiry, and a smaller journal when most of it is superseded."""
-        services, journal = self._engine.services, self._engine.journal
         while True:
             gevent.sleep(TICK)
-            now = time.time()
-            services.location.expire(now)
-            services.authenticator.counts.expire(now - self._settings.nonce_expire)
-            self._engine.commit()
-            live = services.location.count() + services.authenticator.counts.count()
-            if journal.wants_compaction(live):
-                self._compact()
+            try:
+                self._round(time.time())
+            except Exception as error:  # noqa: BLE001 - our bug: the rounds must go on
+                log(-1, f"a round of expiry failed: {error!r}")
+
+    def _round(self, now: float) -> None:
+        services = self._engine.services
+        authenticator = services.authenticator
+        services.location.expire(now, SWEEP)
+        authenticator.counts.expire(authenticator.nonces.oldest_fresh(now), SWEEP)
+        self._engine.commit()
+        if now < self._compact_after:
+            return
+        live = services.location.count() + authenticator.counts.count()
+        if self._engine.journal.wants_compaction(live):
+            self._compact()
 
     def _compact(self) -> None:
         services, journal = self._engine.services, self._engine.journal
@@ -210,6 +250,7 @@ class Server:
             for _ in journal.compact(records()):
                 gevent.sleep(0)
         except OSError as error:
+            self._compact_after = time.time() + PAUSE
             log(-1, f"the location journal could not be made smaller: {error}")
 
 
@@ -253,4 +294,4 @@ def _signature(path: Any) -> tuple[int, ...]:
         status = os.stat(path)
     except OSError:
         return ()
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_mode
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

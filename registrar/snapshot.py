@@ -102,9 +102,11 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one look at the file brought: `raw` are the verified bytes from `offset` on."""
+    """What one look at the file brought: `raw` are the verified bytes from `offset` on. `changed`
+    are the keys that may differ from the reading before; None: all of them may."""
 
     snapshot: Snapshot
+    changed: frozenset[tuple[str, str]] | None
     raw: bytes = field(repr=False)
     offset: int
     waiting_for: str  # empty, or: what an unfinished last frame lacks
@@ -150,11 +152,18 @@ class SnapshotFile:
             start = 0
         else:
             start = probe._read_first_line(data)
-        consumed, waiting_for = probe._read_frames(data, start, offset)
+        changed: set[tuple[str, str]] = set()
+        consumed, waiting_for = probe._read_frames(data, start, offset, changed)
         probe._inode = status.st_ino
         self.__dict__.update(probe.__dict__)
         assert self.snapshot is not None
-        return Reading(self.snapshot, data[:consumed], offset, waiting_for)
+        return Reading(
+            self.snapshot,
+            frozenset(changed) if offset else None,
+            data[:consumed],
+            offset,
+            waiting_for,
+        )
 
     def _refuse_exposed(self, mode: int) -> None:
         if mode & 0o007:
@@ -198,9 +207,11 @@ class SnapshotFile:
         self._first_line = data[: end + 1]
         return end + 1
 
-    def _read_frames(self, data: bytes, at: int, offset: int) -> tuple[int, str]:
-        """Verifies and applies the frames from `at`; returns where the last complete one ends,
-        and what the unfinished one behind it lacks."""
+    def _read_frames(
+        self, data: bytes, at: int, offset: int, changed: set[tuple[str, str]]
+    ) -> tuple[int, str]:
+        """Verifies and applies the frames from `at`, and notes whom they change; returns where
+        the last complete one ends, and what the unfinished one behind it lacks."""
         credentials = dict(self.snapshot.credentials) if self.snapshot else {}
         while at < len(data):
             what = "the base" if self.snapshot is None else "a change frame"
@@ -217,8 +228,10 @@ class SnapshotFile:
                 for record in payload["records"]:
                     credential = decode(record)
                     credentials[credential.key] = credential
+                    changed.add(credential.key)
                 for realm, username in payload.get("forget", ()):
                     credentials.pop((realm, username), None)
+                    changed.add((realm, username))
                 taken = Snapshot(serial, payload["published"], payload["revision"], credentials)
             except InvalidTag:
                 raise SnapshotCorrupt(

@@ -34,6 +34,9 @@ class JournalFile(Protocol):
     def replace(self) -> None:
         """Makes a successor, durably, the file that the next start reads."""
 
+    def discard(self) -> None:
+        """Gives up a file that is, or has become, nobody's. Raises nothing."""
+
 
 @dataclass(slots=True)
 class Replay:
@@ -123,8 +126,9 @@ class Journal:
         self._committed_meanwhile = []
         iterator = iter(records)
         count = 0
+        unwanted: JournalFile | None = None
         try:
-            successor = self._file.successor()
+            successor = unwanted = self._file.successor()
             successor.write(FIRST_LINE)
             while lines := [_line(kind, value) for kind, value in islice(iterator, SLICE)]:
                 successor.write(b"".join(lines))
@@ -132,10 +136,12 @@ class Journal:
                 yield
             successor.write(b"".join(self._committed_meanwhile))
             successor.replace()
-            self._file = successor
+            self._file, unwanted = successor, self._file
             self._records = count + len(self._committed_meanwhile)
         finally:
             self._committed_meanwhile = None
+            if unwanted is not None:
+                unwanted.discard()
 
 
 def _line(kind: str, value: Any) -> bytes:

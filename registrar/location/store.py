@@ -70,6 +70,7 @@ class LocationStore:
     def __init__(self, record: Callable[[str, Any], None]) -> None:
         self._record = record
         self._bindings: dict[str, tuple[Binding, ...]] = {}
+        self._to_sweep: list[str] = []
 
     def lookup(self, aor: str, now: float) -> tuple[Binding, ...]:
         """What is bound and not expired, in the order in which it was first registered."""
@@ -82,8 +83,16 @@ class LocationStore:
     def count(self) -> int:
         return sum(map(len, self._bindings.values()))
 
-    def register(self, registration: Registration, now: float, max_contacts: int = 0) -> Result:
-        """§10.3 steps 6 to 8. RegistrationError leaves everything as it was."""
+    def register(
+        self,
+        registration: Registration,
+        now: float,
+        max_contacts: int = 0,
+        *,
+        replaces: bool = False,
+    ) -> Result:
+        """§10.3 steps 6 to 8. RegistrationError leaves everything as it was. Above `max_contacts`
+        (0: none is) it is refused, or `replaces` the bindings that were refreshed longest ago."""
         bound = self.lookup(registration.aor, now)
         if registration.contacts is None:
             changes = self._remove_all(registration, bound)
@@ -93,7 +102,11 @@ class LocationStore:
             return Result.QUERIED
         after = self._after(bound, changes)
         if max_contacts and len(after) > max(max_contacts, len(bound)):
-            raise RegistrationError(503, "Too many registered contacts")
+            if not replaces:
+                raise RegistrationError(503, "Too many registered contacts")
+            ghosts = sorted(after, key=lambda one: one.modified)[: len(after) - max_contacts]
+            changes += [(ghost, None) for ghost in ghosts if ghost in bound]
+            after = tuple(one for one in after if one not in ghosts)
         self._apply(registration.aor, after, changes)
         if any(old is None for old, new in changes if new):
             return Result.INSERTED
@@ -180,17 +193,17 @@ class LocationStore:
         self._apply(aor, self._after(bound, changes), changes)
         return gone
 
-    def expire(self, now: float) -> int:
-        """Forgets what has expired; returns how many. Needs no record: the time itself says it."""
-        expired = 0
-        for aor, bindings in list(self._bindings.items()):
-            kept = tuple(binding for binding in bindings if not binding.is_expired(now))
-            expired += len(bindings) - len(kept)
-            if not kept:
-                del self._bindings[aor]
-            elif len(kept) < len(bindings):
+    def expire(self, now: float, most: int) -> None:
+        """Forgets what has expired; looks at `most` AORs, and at the others in later calls. Needs
+        no record: the time itself says it, and lookup() never shows it."""
+        if not self._to_sweep:
+            self._to_sweep = list(self._bindings)
+        for _ in range(min(most, len(self._to_sweep))):
+            aor = self._to_sweep.pop()
+            if kept := self.lookup(aor, now):
                 self._bindings[aor] = kept
-        return expired
+            else:
+                self._bindings.pop(aor, None)
 
     def load(self, bindings: "list[Binding]") -> None:
         """Takes over what a journal kept."""

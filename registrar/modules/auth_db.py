@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from registrar.authentication import Code, Verdict
+from registrar.authentication import Code, Verdict, extension
 from registrar.context import Context
 from registrar.script.declare import Function, Kind, Module, Parameter
 from registrar.sip import grammar
@@ -24,17 +24,18 @@ def auth_check(_module: object, context: Context, realm: str, _table: str, flags
     )
     if verdict.code is Code.OK and flags & SAME_USER:
         owner = request.to if registers else request.from_
-        if not _is_user(owner, verdict.username):
+        if not _is_user(owner, verdict.username, realm):
             verdict = Verdict(Code.USER_MISMATCH, verdict.username, verdict.authorization)
     context.verdict = verdict
     return int(verdict.code)
 
 
-def _is_user(owner: Address, username: str) -> bool:
+def _is_user(owner: Address, username: str, realm: str) -> bool:
     try:
-        return grammar.unescape(owner.sip_uri().user) == username
+        user = grammar.unescape(owner.sip_uri().user)
     except ParseError:
         return False
+    return extension(user, realm)[0] == username
 
 
 _FROM_SNAPSHOT: Final = "credentials come from the snapshot, not from a database"

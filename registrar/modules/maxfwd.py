@@ -2,6 +2,7 @@
 
 from registrar.context import Context
 from registrar.script.declare import Function, Kind, Module
+from registrar.sip import grammar
 
 
 def mf_process_maxfwd_header(_module: object, context: Context, _limit: int) -> int:
@@ -10,10 +11,11 @@ def mf_process_maxfwd_header(_module: object, context: Context, _limit: int) -> 
     value = context.request.value("max-forwards")
     if value is None:
         return 1
-    if not (value.isascii() and value.isdigit() and int(value[:4]) <= 255):
+    left = grammar.number(value)
+    if left is None or left > 255:
         context.reply(400, "Bad Max-Forwards header")
         return 0
-    return -1 if int(value) == 0 else 1
+    return 1 if left else -1
 
 
 def _check(literals: tuple[object, ...]) -> None:

@@ -3,7 +3,7 @@
 import email.utils
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from registrar.context import Context
 from registrar.location.binding import Binding
@@ -12,6 +12,8 @@ from registrar.script.declare import Function, Kind, Module, Parameter
 from registrar.sip.errors import ParseError, SipError
 from registrar.sip.headers import Address, parse_expires, parse_qvalue
 from registrar.sip.message import Request
+
+MOST_CONTACTS: Final = 32  # in one request; phones send one or two
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Rules:
     min_expires: int
     max_expires: int  # 0: none
     max_contacts: int  # 0: any number
-    case_sensitive: bool
+    replaces: bool  # whether a contact too many takes the oldest one's place
 
 
 def _create(parameters: Mapping[str, Any]) -> Rules:
@@ -31,11 +33,16 @@ def _create(parameters: Mapping[str, Any]) -> Rules:
         min_expires=parameters["min_expires"],
         max_expires=parameters["max_expires"],
         max_contacts=parameters["max_contacts"],
-        case_sensitive=bool(parameters["case_sensitive"]),
+        replaces=parameters["max_contacts_policy"] == "replace",
     )
     if rules.max_expires and rules.max_expires < max(rules.min_expires, rules.default_expires):
         raise ValueError("max_expires is smaller than min_expires or default_expires")
     return rules
+
+
+def _check_policy(value: str) -> None:
+    if value not in ("refuse", "replace"):
+        raise ValueError('max_contacts_policy is "refuse" or "replace"')
 
 
 def save(rules: Rules, context: Context, _table: str) -> int:
@@ -44,7 +51,7 @@ def save(rules: Rules, context: Context, _table: str) -> int:
     request = context.request
     try:
         _refuse_required_extensions(request)
-        aor = _address_of_record(rules, request)
+        aor = _address_of_record(request)
         registration = Registration(
             aor=aor,
             contacts=_contacts(rules, request),
@@ -58,7 +65,9 @@ def save(rules: Rules, context: Context, _table: str) -> int:
         if context.verdict is not None and context.verdict.retransmission:
             result = Result.QUERIED  # it was done before, and is answered again
         else:
-            result = location.register(registration, context.now, rules.max_contacts)
+            result = location.register(
+                registration, context.now, rules.max_contacts, replaces=rules.replaces
+            )
     except SipError as error:
         context.reply(error.status, error.reason, error.headers)
         return -1
@@ -76,11 +85,11 @@ def _refuse_required_extensions(request: Request) -> None:
         raise SipError(420, "Bad Extension", (("Unsupported", ", ".join(required)),))
 
 
-def _address_of_record(rules: Rules, request: Request) -> str:
+def _address_of_record(request: Request) -> str:
     uri = request.to.sip_uri()
     if not uri.user:
         raise ParseError("No username in To URI")
-    return uri.address_of_record(use_domain=False, case_sensitive=rules.case_sensitive)
+    return uri.address_of_record(use_domain=False)
 
 
 def _contacts(rules: Rules, request: Request) -> tuple[ContactUpdate, ...] | None:
@@ -92,6 +101,8 @@ def _contacts(rules: Rules, request: Request) -> tuple[ContactUpdate, ...] | Non
         if expires_header != 0:
             raise ParseError("Contact * needs Expires: 0")
         return None
+    if len(contacts) > MOST_CONTACTS:
+        raise ParseError("Too many contacts in one request")
     methods = ", ".join(request.values("allow"))
     return tuple(
         ContactUpdate(
@@ -178,7 +189,13 @@ MODULE = Module(
         Parameter("min_expires", 60, int, 0, help="Briefer ones are refused with 423."),
         Parameter("max_expires", 3600, int, 0, help="Longer ones are shortened; 0: none is."),
         Parameter("max_contacts", 0, int, 0, help="Bindings of one extension; 0: any number."),
-        Parameter("case_sensitive", 1, int, 0, 1, help="Whether Ann and ann are two extensions."),
+        Parameter(
+            "max_contacts_policy",
+            "refuse",
+            check=_check_policy,
+            help="A contact too many: refuse answers 503, as Kamailio does; replace gives it the"
+            " place of the contact that was refreshed longest ago.",
+        ),
     ),
     create=_create,
     help="REGISTER.",

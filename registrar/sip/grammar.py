@@ -25,6 +25,8 @@ _UNRESERVED: Final = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()"
 )
 
+MAX_NUMBER: Final = 2**32 - 1
+
 Parameters = tuple[tuple[str, str | None], ...]
 
 
@@ -44,6 +46,23 @@ def parameters(text: str) -> Parameters | None:
         found.append((match["name"].lower(), match["value"]))
         at = match.end()
     return tuple(found)
+
+
+def parameter(parameters: Parameters, name: str) -> str | None:
+    """The value of the first of that name; "" for one without a value, None for an absent one."""
+    for key, value in parameters:
+        if key == name:
+            return value or ""
+    return None
+
+
+def number(text: str) -> int | None:
+    """1*DIGIT, however many; None for anything else. What is above 2**32-1 counts as that."""
+    text = text.strip()
+    if not (text.isascii() and text.isdigit()):
+        return None
+    digits = text.lstrip("0")
+    return min(int(digits[:11] or "0"), MAX_NUMBER)
 
 
 def split_list(text: str) -> list[str]:

@@ -49,8 +49,6 @@ _ADDR_SPEC: Final = re.compile(r'(?P<uri>[^<>\s;,?"]+)\s*(?P<parameters>;.*)?', 
 _CSEQ: Final = re.compile(rf"(?P<number>[0-9]{{1,10}})\s+(?P<method>{grammar.TOKEN})")
 _QVALUE: Final = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
-MAX_EXPIRES: Final = 2**32 - 1
-
 
 @dataclass(frozen=True, slots=True)
 class Via:
@@ -67,10 +65,7 @@ class Via:
 
     def parameter(self, name: str) -> str | None:
         """The value, "" for a parameter without one, None for an absent one."""
-        for key, value in self.parameters:
-            if key == name:
-                return value or ""
-        return None
+        return grammar.parameter(self.parameters, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +79,8 @@ class Address:
 
     def parameter(self, name: str) -> str | None:
         """The value, unquoted; "" for a parameter without one, None for an absent one."""
-        for key, value in self.parameters:
-            if key == name:
-                return grammar.unquote(value or "")
-        return None
+        value = grammar.parameter(self.parameters, name)
+        return None if value is None else grammar.unquote(value)
 
     def sip_uri(self) -> SipUri:
         """ParseError when the URI is no SIP URI."""
@@ -129,7 +122,7 @@ def parse_address(text: str, header: str) -> Address:
 
 def parse_cseq(text: str) -> CSeq:
     match = _CSEQ.fullmatch(text.strip())
-    if match is None or int(match["number"]) > MAX_EXPIRES:  # §8.1.1.5: a 32-bit integer
+    if match is None or int(match["number"]) > grammar.MAX_NUMBER:  # §8.1.1.5: a 32-bit integer
         raise ParseError("Bad CSeq header")
     return CSeq(int(match["number"]), match["method"])
 
@@ -137,10 +130,7 @@ def parse_cseq(text: str) -> CSeq:
 def parse_expires(text: str) -> int | None:
     """delta-seconds, at most 2**32-1 (§20.19); None for anything else: §10.2.1.1 then says that
     the default counts."""
-    text = text.strip()
-    if not (text.isascii() and text.isdigit()):
-        return None
-    return min(int(text[:11]), MAX_EXPIRES)
+    return grammar.number(text)
 
 
 def parse_qvalue(text: str) -> float | None:

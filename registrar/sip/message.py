@@ -13,8 +13,14 @@ from registrar.sip import grammar, headers
 from registrar.sip.errors import ParseError
 
 _FOLD: Final = re.compile(r"\n[ \t]+")
-_REQUEST_LINE: Final = re.compile(rf"({grammar.TOKEN}) +(\S+) +(SIP/[0-9]+\.[0-9]+)", re.IGNORECASE)
-_STATUS_LINE: Final = re.compile(r"(SIP/[0-9]+\.[0-9]+) +([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
+# A lone LF as line end is tolerated, as deployed servers do (§7.5 wants CRLF).
+_END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
+_REQUEST_LINE: Final = re.compile(
+    rf"({grammar.TOKEN}) +(\S+) +(SIP/[0-9]+\.[0-9]+)", re.ASCII | re.IGNORECASE
+)
+_STATUS_LINE: Final = re.compile(
+    r"(SIP/[0-9]+\.[0-9]+) +([1-6][0-9]{2})(?: (.*))?", re.ASCII | re.IGNORECASE
+)
 # §8.1.1: without these a message can be neither processed nor answered
 _MANDATORY: Final = ("to", "from", "cseq", "call-id", "via")
 _SINGLE: Final = ("to", "from", "cseq", "call-id", "max-forwards", "content-length")
@@ -46,7 +52,8 @@ class Message:
     @cached_property
     def via(self) -> headers.Via:
         """The topmost Via."""
-        return headers.parse_via((self.items("via") or [""])[0])
+        first_line = grammar.split_list(self.value("via") or "")
+        return headers.parse_via(first_line[0] if first_line else "")
 
     @cached_property
     def to(self) -> headers.Address:
@@ -99,13 +106,10 @@ class BadMessage(ParseError):
 
 def parse(data: bytes) -> Request | Response:
     """One datagram. ParseError if it cannot even be answered, BadMessage if it can."""
-    head, separator, body = data.partition(b"\r\n\r\n")
-    if not separator:
-        # A lone LF as line end is tolerated, as deployed servers do (§7.5 wants CRLF).
-        head, separator, body = data.partition(b"\n\n")
-        if not separator:
-            head, body = data, b""
-    text = head.decode("utf-8", "surrogateescape").lstrip("\r\n")  # §7.5: leading CRLFs
+    data = data.lstrip(b"\r\n")  # §7.5: leading CRLFs
+    end = _END_OF_HEAD.search(data)
+    head, body = (data[: end.start()], data[end.end() :]) if end else (data, b"")
+    text = head.decode("utf-8", "surrogateescape")
     first_line, _, rest = text.partition("\n")
     fields = _parse_fields(rest)
     first_line = first_line.rstrip("\r")
@@ -131,7 +135,7 @@ def _parse_fields(text: str) -> Fields:
         text = _FOLD.sub(" ", text)  # §7.3.1: a folded line is one line with a space
     lines = text.split("\n")
     if len(lines) > MAX_HEADERS:
-        raise ParseError("Too many headers", 513)
+        raise ParseError("Too many headers")
     fields: Fields = {}
     has_stray = "\r" in text or "\0" in text
     for line in lines:
@@ -190,11 +194,12 @@ def _cut_body(request: Request) -> None:
     length = request.value("content-length")
     if length is None:
         return
-    if not (length.isascii() and length.isdigit()):
+    size = grammar.number(length)
+    if size is None:
         raise ParseError("Bad Content-Length header")
-    if int(length[:10]) > len(request.body):
+    if size > len(request.body):
         raise ParseError("Content-Length is larger than the body")
-    request.body = request.body[: int(length)]
+    request.body = request.body[:size]
 
 
 def respond(

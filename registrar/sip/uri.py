@@ -16,7 +16,7 @@ _URI: Final = re.compile(
     (?::(?P<port>[0-9]{{1,5}}))?
     (?P<parameters>(?:;[^?\s<>"]*)?)
     (?:\?(?P<headers>[^\s<>"]*))?""",
-    re.IGNORECASE | re.VERBOSE,
+    re.ASCII | re.IGNORECASE | re.VERBOSE,
 )
 # absoluteURI = scheme ":" ...: tel:, mailto:, urn: and the like, kept but not understood
 _ABSOLUTE: Final = re.compile(r'[A-Za-z][A-Za-z0-9+\-.]*:[^\s<>"]+')
@@ -42,10 +42,7 @@ class SipUri:
 
     def parameter(self, name: str) -> str | None:
         """The value of a parameter; "" for one without a value, None for an absent one."""
-        for key, value in self.parameters:
-            if key == name:
-                return value or ""
-        return None
+        return grammar.parameter(self.parameters, name)
 
     def address_of_record(self, *, use_domain: bool, case_sensitive: bool = True) -> str:
         """§10.3 step 5: no parameters, escapes resolved; user@host, or the user alone."""
@@ -113,14 +110,16 @@ _remembered = lru_cache(maxsize=4096)(_parse)
 
 def _parameters(text: str) -> grammar.Parameters:
     found: list[tuple[str, str | None]] = []
+    names: set[str] = set()
     at = 0
     while at < len(text):
         match = _PARAMETER.match(text, at)
         if match is None:
             raise ParseError("Bad URI parameter")
         name = match[1].lower()
-        if any(name == other for other, _ in found):  # §19.1.1: at most once
+        if name in names:  # §19.1.1: at most once
             raise ParseError("Repeated URI parameter")
+        names.add(name)
         found.append((name, match[2]))
         at = match.end()
     return tuple(found)

@@ -61,9 +61,10 @@ class UdpListener:
                 continue  # an ICMP error of an earlier answer: the next datagram is another one
             source = Source(address[0], address[1], *self._local)
             answers += self._engine.receive(data, source, now)
-        if not self._engine.commit():
-            return
+        durable = self._engine.commit()
         for answer in answers:
+            if answer.awaits_commit and not durable:
+                continue
             try:
                 self._socket.sendto(answer.data, answer.destination)
             except OSError:

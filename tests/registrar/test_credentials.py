@@ -51,9 +51,29 @@ def test_vanished_is_lost_until_it_is_back_but_a_deletion_is_not() -> None:
     store.replace(snapshot(1, one("1002"), one("1003", deleted=1.0)))
     replacement = store.replace(snapshot(2))
     assert [lost.username for lost in replacement.lost] == ["1002"]
-    assert store.is_lost("office", "1002")
-    assert not store.is_lost("office", "1003")
+    assert store.lost("office", "1002") == one("1002")
+    assert store.lost("office", "1003") is None
+    assert store.has_lost
     assert store.faults() == ["1002: vanished from the snapshot"]
     store.replace(snapshot(3, one("1002", fault="kept")))
-    assert not store.is_lost("office", "1002")
+    assert not store.has_lost
     assert store.faults() == ["1002: kept"]
+
+
+def test_changed_keys_are_enough() -> None:
+    """What comes of a change frame is what comes of comparing everything."""
+    first = snapshot(1, one("1001"), one("1002"), one("1003"), one("1004", deleted=1.0))
+    second = snapshot(
+        2, one("1001", enabled=False), one("1002", deleted=1.0), one("1005", fault="kept")
+    )
+    stores = CredentialStore(), CredentialStore()
+    changed = [("office", name) for name in ("1001", "1002", "1003", "1004", "1005")]
+    replacements = []
+    for store, keys in zip(stores, (None, changed), strict=True):
+        store.replace(first)
+        replacements.append(store.replace(second, keys))
+    for store, replacement in zip(stores, replacements, strict=True):
+        assert {ended.username for ended in replacement.ended} == {"1001", "1002"}
+        assert [lost.username for lost in replacement.lost] == ["1003"]
+        assert store.count == 2 == second.count()
+        assert store.faults() == ["1005: kept", "1003: vanished from the snapshot"]

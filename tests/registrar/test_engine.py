@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -113,6 +114,24 @@ class TestRegistering:
         assert ";received=192.0.2.9" in via
         assert ";rport=49152" in via
 
+    def test_too_many_contacts_in_one_request(self, phone: Phone) -> None:
+        many = ", ".join(f"<sip:a{number}@b>" for number in range(33))
+        assert status(phone.register(contact=many)) == 400
+        assert phone.registrar.bound() == []
+
+    def test_ghosts_make_place(self, phone: Phone) -> None:
+        for number in range(25):
+            phone.registrar.now += 1
+            assert status(phone.register(contact=f"<sip:1002@10.0.0.1:{5000 + number}>")) == 200
+        assert phone.registrar.bound()[-1] == "sip:1002@10.0.0.1:5024"
+        assert len(phone.registrar.bound()) == 20
+
+    def test_malformed_request_is_answered_to_its_source_port(self, phone: Phone) -> None:
+        data = phone.request().replace(b";rport", b"").replace(b"To: ", b"To: <")
+        (answer,) = phone.registrar.engine.receive(data, PHONE, NOW)
+        assert status(answer.data) == 400
+        assert answer.destination == ("192.0.2.9", 49152)
+
     def test_maddr_is_not_followed(self, phone: Phone) -> None:
         data = phone.request().replace(b";rport", b";maddr=198.51.100.1")
         (answer,) = phone.registrar.engine.receive(data, PHONE, NOW)
@@ -130,9 +149,12 @@ class TestCredentials:
         assert phone.registrar.bound() == []
 
     def test_unknown_disabled_and_wrong_look_alike(self) -> None:
-        registrar = Registrar(credential("1002"), credential("1003", enabled=False))
+        registrar = Registrar(
+            credential("1002"), credential("1003", enabled=False), credential("1004")
+        )
+        registrar.publish(credential("1002"), credential("1003", enabled=False))  # 1004 is lost
         shapes = set()
-        for username in ("1002", "1003", "9999"):
+        for username in ("1002", "1003", "1004", "9999"):
             phone = Phone(registrar, username, "wrong", call_id="same")
             for answer in (phone.challenged(), phone.register()):
                 assert answer is not None
@@ -200,11 +222,24 @@ class TestCredentials:
         phone.take_nonce(answer)
         assert status(phone.send(phone.request(extra=phone.authorization()))) == 200
 
-    def test_invented_nonce_is_challenged_anew(self, phone: Phone) -> None:
-        phone.nonce = "invented"
-        answer = phone.send(phone.request(extra=phone.authorization()))
-        assert status(answer) == 401
-        assert "stale" not in header(answer, "WWW-Authenticate")[0]
+    def test_nonce_of_somebody_else_is_stale_if_all_else_is_right(self, phone: Phone) -> None:
+        for password, stale in (("wrong", False), ("secret", True)):
+            phone.nonce, phone.password = "of another server", password
+            answer = phone.send(phone.request(extra=phone.authorization()))
+            assert status(answer) == 401
+            assert ("stale=true" in header(answer, "WWW-Authenticate")[0]) is stale
+        assert phone.registrar.bound() == []
+
+    def test_qop_is_hashed_as_it_came(self, phone: Phone) -> None:
+        phone.challenged()
+        assert status(phone.send(phone.request(extra=phone.authorization(qop="AUTH")))) == 200
+
+    def test_refreshes_go_on_while_the_clock_is_set_back(self, phone: Phone) -> None:
+        phone.register()
+        phone.registrar.now -= 3600
+        for _ in range(20):
+            phone.registrar.now += 60
+            assert status(phone.register()) == 200
 
     def test_digest_uri_of_another_server(self, phone: Phone) -> None:
         phone.challenged()
@@ -240,6 +275,8 @@ class TestCredentials:
         phone.registrar.publish()
         assert status(phone.register()) == 500
         assert len(phone.registrar.bound()) == 1
+        phone.password = "wrong"
+        assert status(phone.register()) == 401
 
 
 class TestKilled:
@@ -372,13 +409,42 @@ class TestOtherRequests:
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_no_mutation_of_a_request_hurts(data: st.DataObject) -> None:
-    """A changed byte or two is answered or dropped, and is never our error."""
+    """A changed byte or two, or a long run of one, is answered or dropped, and never our error."""
     registrar = Registrar()
     phone = Phone(registrar)
     phone.challenged()
     request = bytearray(phone.request(extra=phone.authorization() + "Expires: 300\r\n"))
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(request) - 1))
-        request[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+        put = data.draw(st.binary(max_size=2) | st.sampled_from([b",", b"0" * 5000, b"\r\n"]))
+        request[at : at + data.draw(st.integers(0, 2))] = put
     registrar.receive(bytes(request))
-    assert registrar.engine.statistics["script_errors"] == 0, registrar.log
+    statistics = registrar.engine.statistics
+    assert statistics["script_errors"] == statistics["internal_errors"] == 0, registrar.log
+
+
+PIECES = [
+    "a;", ";aa{}=b", " ", ",", "%41", "<", '"', "\\", ":", "\r\n ", "0", "sip:a@b,", ";x{}",
+    "=", "\t",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", PIECES)
+@pytest.mark.parametrize(
+    "place",
+    ["R-URI", "Via", "From", "To", "Contact", "Authorization", "Expires", "X", "Max-Forwards"],
+)
+def test_no_crafted_message_takes_long(phone: Phone, place: str, piece: str) -> None:
+    """Sixty thousand bytes of anything, anywhere: far under a second, of processor time."""
+    phone.challenged()
+    count = 60_000 // len(piece.format(10_000))
+    long = "".join(piece.format(number) for number in range(count))
+    extra = phone.authorization() if place != "Authorization" else ""
+    data = phone.request(extra=extra + f"Expires: 300\r\n{place}: 1{long}\r\n").decode()
+    if place == "R-URI":
+        data = data.replace("sip:office", "sip:office;" + long, 1)
+    elif place in ("Via", "From", "To", "Contact"):
+        data = data.replace("@office", "@office;" + long).replace(";rport", ";" + long)
+    started = time.process_time()
+    phone.send(data.encode())
+    assert time.process_time() - started < 0.5

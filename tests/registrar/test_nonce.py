@@ -1,5 +1,7 @@
 """Nonces and their counts, across restarts and clocks that jump."""
 
+from itertools import pairwise
+
 import pytest
 
 from registrar.nonce import REMEMBERED, Age, Count, NonceCounts, NonceSource, NonceUse
@@ -51,6 +53,27 @@ class TestNonceSource:
         for nonce in (before, after):
             assert nonces.recognise(nonce, NOW - 3600).age is Age.FRESH
         assert nonces.recognise(after, NOW).stamp >= nonces.recognise(before, NOW).stamp
+
+    def test_stamps_go_on_after_the_clock_was_set_back(self) -> None:
+        nonces = source()
+        stamps = [
+            nonces.recognise(nonces.issue(now), now).stamp
+            for now in (NOW, NOW - 3600, NOW - 3540, NOW - 3480)
+        ]
+        assert [after - before for before, after in pairwise(stamps)] == [
+            0, 60_000, 60_000
+        ]  # fmt: skip
+
+    def test_what_expires_is_what_is_stale(self) -> None:
+        """Also while the clock jumps forward and back again."""
+        nonces, counts = source(), NonceCounts(floor=NOW)
+        nonce = nonces.issue(NOW)
+        stamp = nonces.recognise(nonce, NOW).stamp
+        counts.accept("1002", NonceUse(nonce, stamp, 1, "r1"))
+        for now in (NOW, NOW + 3600, NOW + 10):
+            counts.expire(nonces.oldest_fresh(now), 100)
+        assert counts.count() == 0
+        assert nonces.recognise(nonce, NOW + 11).age is Age.STALE
 
     def test_clock_set_back_before_a_restart(self) -> None:
         """Stale, never foreign: the phone goes on with the next challenge by itself."""
@@ -105,6 +128,7 @@ class TestNonceCounts:
         counts = NonceCounts(floor=NOW)
         counts.accept("1002", use())
         counts.accept("1003", use(stamp=self.STAMP + 5000))
-        counts.expire(before=NOW + 1)
+        counts.expire(int(NOW * 1000) + 1000, 1)
+        counts.expire(int(NOW * 1000) + 1000, 1)
         assert counts.records() == [["1003", "n1", self.STAMP + 5000, 1, "r1"]]
         assert NonceUse(*counts.records()[0][1:]) == use(stamp=self.STAMP + 5000)  # type: ignore[arg-type]

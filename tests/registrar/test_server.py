@@ -182,6 +182,35 @@ class TestSnapshot:
             file.write(whole[-5:])
         registrar.in_force(serial)
 
+    def test_lost_record_is_a_500_across_a_restart_too(
+        self, registrar: RegistrarProcess, wire: Wire
+    ) -> None:
+        running(registrar)
+        registrar.in_force(registrar.change(credential("1003")))
+        registrar.in_force(registrar.publish(credential()))
+        for run in range(2):
+            told = registrar.rpc("qayd.snapshot")["result"]
+            assert told["faults"] == ["1003: vanished from the snapshot"]
+            phone = phone_on(wire, username="1003", call_id=f"c{run}")
+            assert status(phone.register()) == 500
+            registrar.kill()
+            registrar.start()
+            registrar.ready()
+            assert told["serial"] == registrar.in_force(told["serial"])["serial"]
+        registrar.in_force(registrar.publish(credential(), credential("1003")))
+        assert status(phone_on(wire, username="1003", call_id="c9").register()) == 200
+
+    def test_file_that_could_not_be_opened_is_tried_again(
+        self, registrar: RegistrarProcess
+    ) -> None:
+        running(registrar)
+        path = registrar.snapshot.path
+        path.rename(path.with_name("away"))
+        registrar.says("No such file")
+        serial = 2
+        registrar.publish(credential("1003"), serial=serial)
+        registrar.in_force(serial)
+
     def test_show_snapshot(self, registrar: RegistrarProcess) -> None:
         registrar.publish(credential(), credential("1003", enabled=False), serial=7)
         shown = registrar.run("--show-snapshot")
@@ -277,6 +306,30 @@ class TestRpc:
         registrar.start()
         registrar.ready()
         assert registrar.rpc("ul.dump")["result"]["Domains"][0]["Domain"]["AoRs"] == []
+
+    def test_what_phones_send_is_readable(self, registrar: RegistrarProcess, wire: Wire) -> None:
+        running(registrar)
+        phone = phone_on(wire)
+        phone.challenged()
+        data = phone.request(extra=phone.authorization() + "Expires: 300\r\n")
+        data = data.replace(b"User-Agent: MicroSIP", b"User-Agent: \xff\x1b[31m\xd0\x90")
+        assert status(wire.receive(data, None)) == 200
+        (found,) = registrar.rpc("ul.lookup", "location", "1002")["result"]["Contacts"]
+        assert found["Contact"]["User-Agent"] == "\ufffd\ufffd[31m\u0410/3.22.3"
+
+    def test_socket_of_somebody_else_is_left_alone(self, registrar: RegistrarProcess) -> None:
+        registrar.publish(credential())
+        path = registrar.home / "rpc.sock"
+        path.write_text("mine")
+        refused = registrar.run()
+        assert refused.returncode == 1
+        assert "there is something else at this path" in refused.stderr
+        assert path.read_text() == "mine"
+        path.unlink()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+            other.bind(str(path))
+            other.listen()
+            assert "another process answers there" in registrar.run().stderr
 
     def test_core(self, registrar: RegistrarProcess) -> None:
         running(registrar)

@@ -19,6 +19,7 @@ class MemoryFile:
     size: int = 0
     full: bool = False
     replaced: "list[MemoryFile]" = field(default_factory=list)
+    discarded: bool = False
 
     def write(self, data: bytes) -> None:
         if self.full:
@@ -34,6 +35,9 @@ class MemoryFile:
 
     def replace(self) -> None:
         self.replaced.append(self)
+
+    def discard(self) -> None:
+        self.discarded = True
 
 
 def binding(ruid: str, **values: Any) -> Binding:
@@ -139,6 +143,8 @@ class TestCompaction:
         }
         journal.commit()
         assert replay(successor.data).bindings[-1].ruid == "pending"
+        assert file.discarded
+        assert not successor.discarded
 
     def test_is_wanted_when_most_is_superseded(self) -> None:
         journal = Journal(MemoryFile(), records=MANY + 1)

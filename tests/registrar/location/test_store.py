@@ -114,7 +114,7 @@ def test_expired_bindings_are_gone_at_once(store: LocationStore) -> None:
     late = registration(contact(A, 60), call_id="c2")
     assert store.register(late, NOW + 61) is Result.INSERTED
     assert store.lookup("1002", NOW + 61)[0].registered == NOW + 61
-    assert store.expire(NOW + 200) == 1
+    store.expire(NOW + 200, most=1)
     assert store.count() == 0
 
 
@@ -126,6 +126,29 @@ def test_too_many_contacts(store: LocationStore) -> None:
     swap = registration(contact(A, 0), contact(B), cseq=3)
     assert store.register(swap, NOW, max_contacts=1) is Result.INSERTED
     assert bound(store) == [B]
+
+
+def test_a_contact_too_many_takes_the_oldest_ones_place(
+    store: LocationStore, records: list[tuple[str, Any]]
+) -> None:
+    for second, uri in enumerate(("sip:a@b", "sip:c@d")):
+        store.register(registration(contact(uri), cseq=second + 1), NOW + second)
+    store.register(registration(contact("sip:a@b"), cseq=3), NOW + 2)
+    del records[:]
+    new = registration(contact("sip:e@f"), cseq=4)
+    assert store.register(new, NOW + 3, max_contacts=2, replaces=True) is Result.INSERTED
+    assert bound(store, NOW + 3) == ["sip:a@b", "sip:e@f"]
+    assert [kind for kind, _ in records] == ["put", "del"]
+
+
+def test_expiry_goes_round_in_slices(store: LocationStore) -> None:
+    for number in range(5):
+        store.register(registration(contact(A, 60), aor=str(number)), NOW)
+    counts = []
+    for _ in range(3):
+        store.expire(NOW + 100, most=2)
+        counts.append(store.count())
+    assert counts == [3, 1, 0]
 
 
 def test_the_same_new_contact_twice_binds_once(store: LocationStore) -> None:

@@ -105,6 +105,22 @@ def test_what_is_no_request_cannot_be_answered(data: bytes) -> None:
     assert not isinstance(refusal.value, BadMessage)
 
 
+@pytest.mark.parametrize("blank", [b"\n\n", b"\r\n\n", b"\n\r\n"])
+def test_what_follows_a_blank_line_is_body(blank: bytes) -> None:
+    message = request(REGISTER[:-4] + blank + b"Contact: <sip:evil@h>\r\n\r\n")
+    assert message.contacts == []
+
+
+def test_long_numbers_are_numbers() -> None:
+    message = request(REGISTER.replace(b"Length: 0", b"Length: " + b"0" * 5000))
+    assert message.body == b""
+
+
+def test_empty_first_via_cannot_be_answered() -> None:
+    with pytest.raises(BadMessage, match="Bad Via"):
+        parse(REGISTER.replace(b"Via: SIP", b"Via: ,\r\nVia: SIP"))
+
+
 def test_response_is_one() -> None:
     message = parse(b"SIP/2.0 200 OK\r\nCall-ID: c1\r\n\r\n")
     assert isinstance(message, Response)
