@@ -100,8 +100,9 @@ class Publisher:
                 oldest = session.scalar(select(func.min(Extension.deleted_at)))
         except SQLAlchemyError as error:
             raise PublishError(f"the database does not answer: {cause(error)}") from error
-        expired = oldest is not None and oldest < self._cutoff()
-        return behind or expired or self._highest() > taken.serial
+        highest = self._highest()
+        expired = oldest is not None and oldest < self._cutoff(highest, taken)
+        return behind or expired or highest > taken.serial
 
     def faults(self) -> dict[Key, str]:
         """Every extension whose published record is not what the database says, and why."""
@@ -127,7 +128,7 @@ class Publisher:
         taken = self.snapshot()
         try:
             with Session(self._engine) as session:
-                return self._judge(session, taken, everything=True)
+                return self._judge(session, taken, True, self._highest())
         except SQLAlchemyError as error:
             raise PublishError(f"the database does not answer: {cause(error)}") from error
 
@@ -189,7 +190,7 @@ class Publisher:
             state = session.get_one(PublishState, 1)
             everything = everything or not _matches(state, taken)
             revision, serial = state.revision, max(state.serial, taken.serial, highest)
-            verdict = self._judge(session, taken, everything)
+            verdict = self._judge(session, taken, everything, highest)
             session.rollback()
             if verdict.unpublished and self._file.snapshot is None:
                 raise PublishError(_would_drop(verdict.unpublished))
@@ -209,12 +210,12 @@ class Publisher:
             and not self._file.wants_new_base()
         )
 
-    def _judge(self, session: Session, taken: Snapshot, everything: bool) -> Verdict:
+    def _judge(self, session: Session, taken: Snapshot, everything: bool, highest: int) -> Verdict:
         """Holds rows against published records: those that changed, or all of them."""
         rows = select(Extension)
         if not everything:
             rows = rows.where(Extension.revision > taken.revision)
-        verdict = Verdict(self._cutoff())
+        verdict = Verdict(self._cutoff(highest, taken))
         seen = set()
         for index, extension in enumerate(session.scalars(rows.execution_options(yield_per=BATCH))):
             if index % BATCH == BATCH - 1:
@@ -283,8 +284,10 @@ class Publisher:
         )
         session.commit()
 
-    def _cutoff(self) -> float:
-        return self._clock() - TOMBSTONE_DAYS * 86400
+    def _cutoff(self, highest: int, taken: Snapshot) -> float:
+        """Deletions from before then are forgotten: some days old, and known to the registrar. To
+        one that was away for longer, a record without a tombstone would be a lost one."""
+        return self._clock() - TOMBSTONE_DAYS * 86400 if highest >= taken.serial else 0.0
 
 
 def watch(publisher: Publisher, log: logging.Logger, wait: Callable[[float], bool]) -> None:

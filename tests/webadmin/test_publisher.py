@@ -73,13 +73,13 @@ def publish(site: Site) -> int:
     return site.services.publisher.publish().serial
 
 
-def another(site: Site, clock: Callable[[], float] = time.time) -> Publisher:
-    """A second worker's publisher."""
+def another(site: Site, clock: Callable[[], float] = time.time, highest: int = 0) -> Publisher:
+    """A second worker's publisher; `highest` is what the registrar has had in force."""
     with site.app.app_context():
         engine = db.engine
     config = site.config
     return Publisher(
-        config.snapshot, config.snapshot_keys, site.services.store, engine, lambda: 0, clock
+        config.snapshot, config.snapshot_keys, site.services.store, engine, lambda: highest, clock
     )
 
 
@@ -137,7 +137,10 @@ def test_it_publishes_a_deletion_as_a_tombstone_and_forgets_it_after_a_week(site
     assert tombstone.current is None
     in_six_days = another(site, lambda: time.time() + 6 * 86400)
     assert in_six_days.publish().serial == 1
-    in_eight_days = another(site, lambda: time.time() + 8 * 86400)
+    never_told = another(site, lambda: time.time() + 8 * 86400)
+    assert never_told.publish().serial == 1
+    assert not never_told.is_behind()
+    in_eight_days = another(site, lambda: time.time() + 8 * 86400, highest=1)
     assert in_eight_days.is_behind()
     assert in_eight_days.publish().serial == 2
     assert set(site.published().credentials) == {(REALM, "1001")}
