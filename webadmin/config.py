@@ -100,10 +100,10 @@ def _realm(wanted: str, file: Path) -> str:
             f"QAYD_REALM is {wanted!r}, but {file} says {chosen!r}: the realm is part of every"
             " stored credential, so with another one every password would need a reset"
         )
-    if len(chosen) > MAX_REALM or not chosen.isprintable() or '"' in chosen or "\\" in chosen:
+    if len(chosen) > MAX_REALM or not chosen.isprintable() or set(chosen) & set('"\\$'):
         raise ConfigError(
-            f"{chosen!r} is not a realm: at most {MAX_REALM} printable characters, without quotes"
-            " and backslashes"
+            f"{chosen!r} is not a realm: at most {MAX_REALM} printable characters, without quotes,"
+            " backslashes and dollars"
         )
     return chosen
 

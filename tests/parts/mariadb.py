@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pymysql
 
-from tests.parts.program import Program
+from tests.parts.program import Program, ProgramError
 
 SERVER = shutil.which("mariadbd", path=os.environ.get("PATH", "") + ":/usr/sbin") or "mariadbd"
 SMALL = ("--innodb-log-file-size=8M", "--innodb-buffer-pool-size=16M")
@@ -28,16 +28,17 @@ class MariaDB:
         self._user = "nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
         if os.getuid() == 0:
             shutil.chown(directory, self._user)
-        subprocess.run(
+        made = subprocess.run(
             [
                 *("mariadb-install-db", "--no-defaults", f"--user={self._user}"),
                 *(f"--datadir={self._data}", "--auth-root-authentication-method=normal"),
                 *("--skip-test-db", *SMALL),
             ],
-            check=True,
             capture_output=True,
             text=True,
         )
+        if made.returncode:
+            raise ProgramError(f"mariadb-install-db failed:\n{made.stdout}\n{made.stderr}")
         self.start()
 
     def __enter__(self) -> Self:

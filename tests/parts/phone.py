@@ -63,7 +63,7 @@ class Phone:
         margin: int = 5,
         retry: int = 300,
     ) -> Registration:
-        """Make the account and wait for the outcome of its first REGISTER.
+        """Make the account, in place of another, and wait for the outcome of its first REGISTER.
 
         expires, margin (before the expiry comes the refresh) and retry are in seconds; the
         defaults are MicroSIP's.
@@ -77,15 +77,13 @@ class Phone:
             "margin": margin,
             "retry": retry,
         }
-        return self._act("register", **self._account)
+        return self._register()
 
     def change_password(self, password: str) -> Registration:
         """Type another password into the account, as MicroSIP's dialog does: the account is made
         anew, and the outcome is that of its first REGISTER."""
         self._account["password"] = password
-        # The old account's unregistering may be told first: its expiry is 0.
-        self._command("register", **self._account)
-        return self.wait_for_registration(lambda registration: registration.expires > 0)
+        return self._register()
 
     def refresh(self) -> Registration:
         """Register again now."""
@@ -115,6 +113,11 @@ class Phone:
         self._command("quit")
         self._wait_for("gone", timeout=10)
         self._program.wait(10)
+
+    def _register(self) -> Registration:
+        self._command("register", **self._account)
+        # An account that was there before is unregistered, and that is told first: expires is 0.
+        return self.wait_for_registration(lambda registration: registration.expires > 0)
 
     def _act(self, command: str, **values: Any) -> Registration:
         self._command(command, **values)
