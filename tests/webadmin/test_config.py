@@ -55,7 +55,7 @@ def test_it_chooses_the_realm_once(light: Site) -> None:
     assert from_environment({**environment, "QAYD_REALM": "other"}).realm == "other"
 
 
-@pytest.mark.parametrize("realm", ['a"b', "a\\b", "a\nb", "x" * 256, "  "])
+@pytest.mark.parametrize("realm", ['a"b', "a\\b", "a$b", "a\nb", "x" * 256, "  "])
 def test_it_refuses_what_is_no_realm(light: Site, realm: str) -> None:
     (light.home / "realm").write_text(realm)
     with pytest.raises(ConfigError):
