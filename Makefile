@@ -41,7 +41,7 @@ format: test-environment  ## put the code into its one format, and mend what ruf
 
 requirements: test-environment  ## pin and hash requirements*.in into requirements*.txt
 	@for name in requirements requirements-dev requirements-phone; do \
-		$(TEST)/uv pip compile --quiet --no-config --default-index https://pypi.org/simple \
+		$(TEST)/uv pip compile --quiet --no-config \
 			--universal --python-version 3.11 --generate-hashes --no-annotate --upgrade \
 			--custom-compile-command 'make requirements' --output-file $$name.txt $$name.in || exit 1; \
 	done
