@@ -83,10 +83,15 @@ class Home:
                 " the file back, or set QAYD_REALM to what it said."
             )
         realm = wanted or socket.gethostname()
-        if not realm.isprintable() or len(realm) > LONGEST_REALM or set(realm) & set('"\\$'):
+        if (
+            not 0 < len(realm) <= LONGEST_REALM
+            or not realm.isprintable()
+            or set(realm) & set('"\\$')
+        ):
+            whose = "QAYD_REALM is" if wanted else "the realm would be this machine's name,"
             raise HomeError(
-                f"QAYD_REALM is {realm!r}: a realm has at most {LONGEST_REALM} printable"
-                ' characters, and none of " \\ $'
+                f"{whose} {realm!r}: a realm has 1 to {LONGEST_REALM} printable characters, and"
+                ' none of " \\ $; choose one, as in QAYD_REALM=office.example make run'
             )
         return realm
 
@@ -97,8 +102,8 @@ class Home:
                 f"QAYD_HOME is too long a path for the socket in it: {self.registrar_socket} has"
                 f" more than {LONGEST_SOCKET_PATH} bytes."
             )
-        if set(str(self.path)) & set('"\\'):
-            raise HomeError(f'QAYD_HOME must not hold " or \\: {self.path}')
+        if set(str(self.path)) & set('"\\?#%'):
+            raise HomeError(f'QAYD_HOME must hold none of " \\ ? # %: {self.path}')
         for key in (self.store_key, self.snapshot_key):
             if self.database.exists() and not key.exists():
                 raise HomeError(
@@ -107,18 +112,32 @@ class Home:
                 )
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """One run at a time works here; a HomeError for the second."""
+    def locked(self) -> Iterator[int]:
+        """One run at a time works here; a HomeError for the second. Gives the descriptor that is
+        the lock: whoever inherits it holds it too."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(self.path / "lock", "w", encoding="ascii") as lock:
+        with open(self.path / "lock", "a+", encoding="ascii") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise HomeError(
-                    f"Qayd already runs in {self.path}: stop it there, or set QAYD_HOME to another"
-                    " directory."
+                    f"Qayd already runs in {self.path}: stop it there (its processes:"
+                    f" {', '.join(map(str, self._processes())) or 'not visible to you'}), or set"
+                    " QAYD_HOME to another directory."
                 ) from None
-            yield
+            yield lock.fileno()
+
+    def _processes(self) -> list[int]:
+        """Those that were started with this home."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (process / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"QAYD_HOME=" + os.fsencode(self.path) in environment:
+                found.append(int(process.name))
+        return sorted(set(found) - {os.getpid(), os.getppid()})
 
     def make(self, realm: str) -> None:
         """Make what is missing: directories, the realm and the keys."""

@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -67,6 +68,10 @@ class Address:
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    def for_a_phone(self) -> str:
+        """What to type into a phone: SIP's own port goes without saying."""
+        return str(self).removesuffix(":5060")
+
     def check(self, kind: socket.SocketKind) -> None:
         """A StartError if nobody can listen there."""
         what = "TCP" if kind == socket.SOCK_STREAM else "UDP"
@@ -91,7 +96,8 @@ class Address:
 
 
 class Child:
-    """A program of ours. Its lines go to `tell` (stderr's to `tell_error`), its end to `news`.
+    """A program of ours. Its lines go to `tell` (stderr's to `tell_error`), its end to `news`;
+    the descriptors `held` are its too.
 
     It has a session of its own, so that Ctrl-C in a terminal reaches us alone and we stop it.
     """
@@ -104,6 +110,7 @@ class Child:
         news: "SimpleQueue[Child | None]",
         tell: Callable[[str], None],
         tell_error: Callable[[str], None],
+        held: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.process = subprocess.Popen(
@@ -116,6 +123,7 @@ class Child:
             text=True,
             errors="replace",
             start_new_session=True,
+            pass_fds=held,
         )
         streams = ((self.process.stdout, tell), (self.process.stderr, tell_error))
         self._readers = [
@@ -151,8 +159,9 @@ class Child:
 class Launcher:
     """One run of both programs in one home."""
 
-    def __init__(self, home: Home, http: Address, sip: Address) -> None:
+    def __init__(self, home: Home, http: Address, sip: Address, lock: int) -> None:
         self._home = home
+        self._lock = lock
         self._http = http
         self._sip = sip
         self._news: SimpleQueue[Child | None] = SimpleQueue()  # None: somebody asks for the end
@@ -162,7 +171,7 @@ class Launcher:
         """Start everything, and end with Stopped or a StartError; nothing is left running."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: self._news.put(None))
-        server = os.environ.get("QAYD_SIP_ADDRESS") or str(reachable(self._sip))
+        server = os.environ.get("QAYD_SIP_ADDRESS") or reachable(self._sip).for_a_phone()
         environment = {
             **self._home.environment(realm),
             "QAYD_HTTP": str(self._http),
@@ -183,11 +192,11 @@ class Launcher:
     def _prepare_database(self, environment: Mapping[str, str]) -> str:
         """Migrate the database, or make it with its first administrator, whose password it tells.
 
-        A new database is made aside and put in its place complete, so an interrupted first run
-        is simply the first run again.
+        A new database is made aside and put in its place complete, and the password is said at
+        once, so an interrupted first run is simply the first run again, or was told all.
         """
         database = self._home.database
-        if database.exists():
+        if has_administrator(database):
             self._finish("migrating the database", flask_command("db", "upgrade"), environment)
             return ""
         draft = database.with_name(database.name + ".new")
@@ -196,6 +205,7 @@ class Launcher:
         self._finish("making the database", flask_command("db", "upgrade"), aside)
         create = flask_command("create-admin", "--username", ADMINISTRATOR, "--generate")
         password = self._finish("making the administrator", create, aside)[-1]
+        say(f"The first administrator is {ADMINISTRATOR}, with the password {password}")
         draft.rename(database)
         self._finish("publishing", flask_command("publish"), environment)
         return password
@@ -223,7 +233,9 @@ class Launcher:
         def tell(line: str) -> None:
             say(f"{name:9} | {line}")
 
-        self._children.append(Child(name, command, environment, self._news, tell, tell))
+        # With the lock: should this launcher be killed, the next one is told what still runs.
+        child = Child(name, command, environment, self._news, tell, tell, (self._lock,))
+        self._children.append(child)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_WITHIN
@@ -272,6 +284,18 @@ def reachable(address: Address) -> Address:
         probe.connect(("192.0.2.1", 9))  # sends nothing; it only asks the routing table
         own = probe.getsockname()[0]
     return Address(address.name, own, address.port)
+
+
+def has_administrator(database: Path) -> bool:
+    """Whether it is a database that somebody can log in with; an empty file, as a command that
+    was run too early may leave, is none."""
+    if not database.exists():
+        return False
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        try:
+            return bool(connection.execute("SELECT count(*) FROM admin").fetchone()[0])
+        except sqlite3.OperationalError:
+            return False
 
 
 def is_answering(path: Path) -> bool:
@@ -330,12 +354,12 @@ def main() -> int:
         )
         home.check()
         realm = home.choose_realm(os.environ.get("QAYD_REALM", "").strip())
-        with home.locked():
+        with home.locked() as lock:
             http_address.check(socket.SOCK_STREAM)
             sip_address.check(socket.SOCK_DGRAM)
             home.make(realm)
-            Launcher(home, http_address, sip_address).run(realm)
-    except Stopped:
+            Launcher(home, http_address, sip_address, lock).run(realm)
+    except (Stopped, KeyboardInterrupt):
         say("Qayd has stopped.")
         return 0
     except (StartError, HomeError) as error:

@@ -15,8 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from webadmin import passwords
 from webadmin.config import current_config
 from webadmin.db import db
-from webadmin.delivery import current_services
-from webadmin.directory import Change, DirectoryError
+from webadmin.delivery import current_services, new_change
+from webadmin.directory import DirectoryError
 from webadmin.languages import LANGUAGES
 from webadmin.models import Admin, Extension
 from webadmin.publisher import PublishError, cause
@@ -32,10 +32,6 @@ def init_app(app: Flask) -> None:
     app.cli.add_command(create_admin)
     app.cli.add_command(extension)
     app.cli.add_command(publish)
-
-
-def new_change() -> Change:
-    return Change(db.session(), current_services().store, current_config().realm)
 
 
 def deliver(number: str = "") -> None:

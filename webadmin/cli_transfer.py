@@ -12,10 +12,10 @@ from flask.cli import with_appcontext
 from sqlalchemy import select
 
 from webadmin import passwords, subscribers
-from webadmin.cli import clearly, deliver, extension, new_change
+from webadmin.cli import clearly, deliver, extension
 from webadmin.config import current_config
 from webadmin.db import db
-from webadmin.delivery import current_services
+from webadmin.delivery import current_services, new_change
 from webadmin.directory import Change, DirectoryError, Password
 from webadmin.models import Extension
 from webadmin.sealing import SealError
@@ -62,7 +62,7 @@ def import_file(file: Path, update: bool, skip_bad: bool, sheet: Path | None) ->
         ]
     bad = {line for line, _ in reading.complaints}
     _report(reading)
-    if bad and not skip_bad:
+    if reading.is_broken or (bad and not skip_bad):
         raise click.ClickException(f"{len(bad)} lines are bad; nothing was changed")
     entries = [entry for entry in reading.entries if entry.line not in bad]
     _apply(entries, update, sheet)

@@ -6,6 +6,10 @@ from typing import Final, Literal
 
 from flask import current_app
 
+from registrar.snapshot import Snapshot
+from webadmin.config import current_config
+from webadmin.db import db
+from webadmin.directory import Change
 from webadmin.publisher import Publisher, PublishError
 from webadmin.registrar_client import RegistrarClient, RegistrarError
 from webadmin.sealing import Store
@@ -70,6 +74,19 @@ def current_services() -> Services:
     """Those of the application that serves this request or command."""
     services: Services = current_app.config["QAYD_SERVICES"]
     return services
+
+
+def new_change() -> Change:
+    """A change of the directory, by this request or command."""
+    services = current_services()
+
+    def published() -> Snapshot | None:
+        try:
+            return services.publisher.snapshot()
+        except PublishError:
+            return None
+
+    return Change(db.session(), services.store, current_config().realm, published)
 
 
 def _since(started: float) -> int:

@@ -6,6 +6,7 @@ order of their numbers and two administrators never half overwrite each other.
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -13,7 +14,7 @@ from typing import Final, Self
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from registrar.snapshot import Credential, Secret
+from registrar.snapshot import Credential, Secret, Snapshot
 from webadmin.languages import gettext
 from webadmin.models import Extension, PublishState
 from webadmin.sealing import Store
@@ -43,13 +44,24 @@ class Page:
 class Change:
     """`with Change(...) as change:` commits at the end, or rolls everything back."""
 
-    def __init__(self, session: Session, store: Store, realm: str) -> None:
+    def __init__(
+        self,
+        session: Session,
+        store: Store,
+        realm: str,
+        published: Callable[[], Snapshot | None] = lambda: None,
+    ) -> None:
+        """`published` gives what is published, None if that cannot be said."""
         self.session, self.store, self.realm = session, store, realm
+        self._published = published
+        self.published: Snapshot | None = None
         self.now = 0.0
         self.revision = 0
 
     def __enter__(self) -> Self:
         self.session.rollback()  # so that what was read before for this page is read again
+        # before the lock below, which a publisher may wait for with the file's reader in its hand
+        self.published = self._published()
         self.session.execute(
             update(PublishState)
             .where(PublishState.id == 1)
@@ -104,7 +116,7 @@ class Change:
         return extension
 
     def edit(self, username: str, *, display_name: str, language: str) -> Extension:
-        extension = self.get(username)
+        extension = self._current(username)
         extension.display_name, extension.language = display_name, language
         self._stamp(extension)
         return extension
@@ -116,7 +128,7 @@ class Change:
         return extension
 
     def set_enabled(self, username: str, enabled: bool) -> Extension:
-        extension = self.get(username)
+        extension = self._current(username)
         extension.enabled = enabled
         self._stamp(extension)
         return extension
@@ -149,6 +161,21 @@ class Change:
             self.session.add(extension)
         extension.take(self.store, record)
         extension.revision = self.revision
+        return extension
+
+    def _current(self, username: str) -> Extension:
+        """The row, if it is no older than what is in force: a change that keeps its password
+        would put an old one in force, after a dump of the database was restored."""
+        extension = self.get(username)
+        record = self.published.credentials.get(extension.key) if self.published else None
+        if record is not None and record.changed > extension.changed:
+            raise DirectoryError(
+                gettext(
+                    "The database holds an older state of %(number)s than is in force: take that"
+                    " back into the database first, or set a new password.",
+                    number=username,
+                )
+            )
         return extension
 
     def _give(self, extension: Extension, password: Password) -> None:

@@ -20,8 +20,8 @@ from flask import (
 from webadmin import directory, passwords
 from webadmin.config import current_config
 from webadmin.db import db
-from webadmin.delivery import current_services
-from webadmin.directory import Change, DirectoryError
+from webadmin.delivery import current_services, new_change
+from webadmin.directory import DirectoryError
 from webadmin.forms import TYPE, CreateForm, EditForm, PasswordForm, RenameForm, ResetForm
 from webadmin.languages import LANGUAGES, gettext, language
 from webadmin.merging import MISSING, OLDER
@@ -83,10 +83,6 @@ def _alarms() -> list[Alarm]:
     return alarms
 
 
-def _change() -> Change:
-    return Change(db.session(), current_services().store, current_config().realm)
-
-
 def _existing(number: str) -> Extension:
     return directory.find(db.session(), current_config().realm, number) or abort(404)
 
@@ -120,7 +116,7 @@ def new() -> Response | str:
         number = form.number.data or ""
         password = _chosen(form)
         try:
-            with _change() as change:
+            with new_change() as change:
                 change.create(
                     number,
                     password,
@@ -144,7 +140,7 @@ def show(number: str) -> Response | str:
         data={"name": extension.display_name, "language": extension.language},
     )
     if editing and form.validate():
-        with _change() as change:
+        with new_change() as change:
             change.edit(
                 number, display_name=form.name.data or "", language=form.language.data or "en"
             )
@@ -174,7 +170,7 @@ def reset_password(number: str) -> Response | str:
         data = {"name": extension.display_name, "language": extension.language}
         return _page(extension, EditForm(None, data=data), form)
     password = _chosen(form)
-    with _change() as change:
+    with new_change() as change:
         change.set_password(number, password)
     return _with_password(number, form, password, gettext("The password was changed."))
 
@@ -186,7 +182,7 @@ def rename(number: str) -> Response | str:
     if request.method == "POST" and form.validate():
         to, password = form.number.data or "", _chosen(form)
         try:
-            with _change() as change:
+            with new_change() as change:
                 change.rename(number, to, password)
         except DirectoryError as error:
             form.number.errors = [str(error)]
@@ -198,14 +194,14 @@ def rename(number: str) -> Response | str:
 
 @blueprint.post("/<number>/disable")
 def disable(number: str) -> Response:
-    with _change() as change:
+    with new_change() as change:
         change.set_enabled(number, False)
     return _back_to(number, gettext("The extension was disabled."))
 
 
 @blueprint.post("/<number>/enable")
 def enable(number: str) -> Response:
-    with _change() as change:
+    with new_change() as change:
         change.set_enabled(number, True)
     return _back_to(number, gettext("The extension was enabled."))
 
@@ -215,7 +211,7 @@ def delete(number: str) -> Response | str:
     extension = _existing(number)
     if request.method == "GET":
         return render_template("delete.html", extension=extension)
-    with _change() as change:
+    with new_change() as change:
         change.delete(number)
     sentence = gettext("Extension %(number)s was deleted.", number=number)
     flash(_delivered(number, sentence), "delivery")  # type: ignore[arg-type]
@@ -230,8 +226,9 @@ def recover(number: str) -> Response:
     except PublishError as error:
         flash({"sentence": str(error), "serial": 0, "reason": ""}, "problem")  # type: ignore[arg-type]
         return make_response(redirect(url_for("extensions.index")))
-    with _change() as change:
-        recover_one(change, published, (current_config().realm, number))
+    with new_change() as change:
+        if not recover_one(change, published, (current_config().realm, number)):
+            abort(404)
     flash(_delivered(number, gettext("The database has it again.")), "delivery")  # type: ignore[arg-type]
     return make_response(redirect(url_for("extensions.index")))
 

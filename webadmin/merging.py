@@ -24,6 +24,7 @@ class Row:
     deleted_at: float | None
     credential: Credential | None
     problem: str = ""
+    enabled: bool = True
 
 
 @dataclass(slots=True)
@@ -55,7 +56,8 @@ def merge(verdict: Verdict, row: Row | None, published: Credential | None) -> No
         if row.credential != published:
             verdict.changes[row.key] = row.credential
     elif published is not None:
-        _keep(verdict, published, row.problem)
+        # What can be read of the row counts: a disabled extension is refused all the same.
+        _keep(verdict, published, row.problem, row.enabled)
     else:
         verdict.unpublished[row.key] = row.problem
 
@@ -69,9 +71,10 @@ def _without_row(verdict: Verdict, published: Credential) -> None:
         _keep(verdict, published, "")
 
 
-def _keep(verdict: Verdict, published: Credential, fault: str) -> None:
-    if published.fault != fault:
-        verdict.changes[published.key] = replace(published, fault=fault)
+def _keep(verdict: Verdict, published: Credential, fault: str, enabled: bool = True) -> None:
+    kept = replace(published, fault=fault, enabled=published.enabled and enabled)
+    if kept != published:
+        verdict.changes[published.key] = kept
 
 
 def _is_past(moment: float | None, verdict: Verdict) -> bool:

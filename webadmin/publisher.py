@@ -247,7 +247,14 @@ class Publisher:
             credential = extension.credential(self.store)
         except SealError as error:
             problem = f"the database's row cannot be used: {error}"
-        return Row(extension.key, extension.changed, extension.deleted_at, credential, problem)
+        return Row(
+            extension.key,
+            extension.changed,
+            extension.deleted_at,
+            credential,
+            problem,
+            extension.enabled,
+        )
 
     def _write(self, verdict: Verdict, serial: int, revision: int) -> None:
         now = self._clock()

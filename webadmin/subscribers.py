@@ -21,12 +21,13 @@ COLUMNS: Final = frozenset(
     )
 )
 MD5: Final = re.compile(r"[0-9a-fA-F]{32}")
-BCRYPT: Final = re.compile(r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53}")
+# by how they begin, for a column may have cut them short
+BCRYPT: Final = re.compile(r"(\$2[abxy]?\$|bcrypt(_sha256)?\$).*")
 # crypt(3)'s and the frameworks' other one-way forms
 ONE_WAY: Final = re.compile(
-    r"\$(1|5|6|7|y|gy|apr1|sha1|argon2(i|d|id)|scrypt|pbkdf2[\w-]*)\$.{8,}"
+    r"\$(1|5|6|7|y|gy|P|H|S|apr1|sha1|argon2(i|d|id)|scrypt|pbkdf2[\w-]*)\$.*"
     r"|\{(S?SHA\d*|S?MD5|CRYPT|PBKDF2[\w-]*)\}.+"
-    r"|(pbkdf2:|scrypt:|pbkdf2_|bcrypt_|argon2\$).+"
+    r"|(pbkdf2:|scrypt:|pbkdf2_|argon2\$|sha1\$|sha256\$|sha512\$|md5\$).+"
 )
 LONG_DIGEST: Final = re.compile(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{64}|[0-9a-fA-F]{128}")
 NULLS: Final = ("NULL", r"\N")  # how MariaDB writes that there is nothing
@@ -54,6 +55,7 @@ class Reading:
     entries: list[Entry] = field(default_factory=list)
     complaints: list[tuple[int, str]] = field(default_factory=list)  # line, sentence
     notes: list[str] = field(default_factory=list)
+    is_broken: bool = False  # what stands behind the last complaint was not read
 
 
 class _BadRow(Exception):
@@ -65,7 +67,13 @@ def read(text: str, realm: str) -> Reading:
     reading = Reading()
     header = text.partition("\n")[0]
     delimiter = max(",;\t", key=header.count)
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    # A database's tab-separated output quotes nothing: quotes in it are characters.
+    rows = csv.DictReader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL,
+        strict=True,
+    )
     try:
         names = [(name or "").strip().lower() for name in rows.fieldnames or ()]
         rows.fieldnames = names
@@ -73,6 +81,7 @@ def read(text: str, realm: str) -> Reading:
             return reading
         _read_rows(rows, realm, reading)
     except csv.Error as error:
+        reading.is_broken = True
         reading.complaints.append((rows.line_num, f"this is no CSV: {error}"))
     return reading
 
@@ -82,6 +91,10 @@ def _header_is_good(names: list[str], reading: Reading, realm: str) -> bool:
         reading.complaints.append(
             (1, "the first line must name the columns: username, and password or ha1")
         )
+        return False
+    twice = sorted({name for name in names if name in COLUMNS and names.count(name) > 1})
+    if twice:
+        reading.complaints.append((1, f"these columns are named twice: {', '.join(twice)}"))
         return False
     ignored = [name for name in names if name and name not in COLUMNS]
     if ignored:
@@ -93,6 +106,7 @@ def _header_is_good(names: list[str], reading: Reading, realm: str) -> bool:
 
 def _read_rows(rows: Iterable[Mapping[str, str]], realm: str, reading: Reading) -> None:
     seen: dict[str, int] = {}
+    like_hashes = 0  # FreePBX makes passwords of 32 hexadecimal digits, so they are taken
     for row in rows:
         line = rows.line_num if isinstance(rows, csv.DictReader) else 0
         values = {
@@ -113,6 +127,12 @@ def _read_rows(rows: Iterable[Mapping[str, str]], realm: str, reading: Reading) 
         else:
             seen[entry.username] = line
             reading.entries.append(entry)
+            like_hashes += bool(MD5.fullmatch(values.get("password", "")))
+    if like_hashes:
+        reading.notes.append(
+            f"passwords that look like MD5 hashes ({like_hashes}) are taken as they stand: if they"
+            " are hashes, name the column ha1"
+        )
 
 
 def _entry(line: int, values: Mapping[str, str], realm: str) -> Entry:
@@ -151,6 +171,10 @@ def _secret(username: str, values: Mapping[str, str], realm: str) -> tuple[Secre
     if password:
         if not password.isprintable():
             raise _BadRow("the password has characters that cannot be typed")
+        if password != password.strip():
+            raise _BadRow("the password begins or ends with a space, which no phone would send")
+        if LONG_DIGEST.fullmatch(password):
+            return None, "its password is a one-way hash"
         of_ours = MD5.fullmatch(digest) and theirs == realm
         if of_ours and digest.lower() != ha1("MD5", username, realm, password):
             raise _BadRow("its password and its ha1 do not belong together")

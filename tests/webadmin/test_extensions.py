@@ -251,11 +251,51 @@ def test_it_says_that_a_change_to_an_unreadable_row_is_not_in_force(
     text = browser.post("/extensions/1002/disable")
     assert "Saved, not yet in force: it could not be published." in text
     assert "Its password in the database cannot be read." in text
-    assert light.record("1002").enabled
+    assert not light.record("1002").enabled, "what can be read of the row counts"
     browser.post("/extensions/1002/recover")
     browser.get("/extensions/1002")
-    assert "data-serial" in browser.post("/extensions/1002/disable")
-    assert not light.record("1002").enabled
+    assert "data-serial" in browser.post("/extensions/1002/enable")
+    assert light.record("1002").enabled
+
+
+def test_it_recovers_nothing_where_there_is_nothing(light: Site, browser: Browser) -> None:
+    create(browser, "1002")
+    browser.get("/extensions/1002")
+    browser.post("/extensions/9999/recover")
+    assert browser.status == 404
+
+
+@pytest.mark.parametrize("action", ["edit", "enable"])
+def test_it_refuses_to_put_an_old_password_in_force(
+    light: Site, browser: Browser, action: str
+) -> None:
+    """As after a dump was restored: the published record is newer than the row."""
+    create(browser, "1002")
+    with light.app.app_context():
+        row = db.session.scalars(select(Extension)).one()
+        old = {name: getattr(row, name) for name in ("sealed_current", "changed", "revision")}
+    browser.get("/extensions/1002")
+    browser.post("/extensions/1002/password", how="generate")
+    newer = light.record("1002").current
+    with light.app.app_context():
+        db.session.execute(update(Extension).values(**old))
+        db.session.commit()
+    browser.get("/extensions/1002")
+    if action == "edit":
+        text = browser.post("/extensions/1002", name="New", language="en")
+    else:
+        text = browser.post("/extensions/1002/enable")
+    assert browser.status == 409
+    assert "older state of 1002 than is in force" in text
+    light.services.publisher.publish(everything=True)
+    assert light.record("1002").current == newer
+    browser.get("/extensions/1002")
+    browser.post("/extensions/1002/recover")
+    browser.get("/extensions/1002")
+    browser.post("/extensions/1002/disable")
+    assert browser.status == 200
+    record = light.record("1002")
+    assert (record.current, record.enabled, record.fault) == (newer, False, "")
 
 
 LOG_IN = [("en", "Log in"), ("uz", "Kirish"), ("ru", "Войти")]

@@ -66,8 +66,32 @@ def test_it_reads_a_password(header: str, line: str) -> None:
 
 
 def test_it_keeps_the_spaces_and_quotes_of_a_password() -> None:
-    (entry,) = read('username,password\n1001," a ""b, c "\n', REALM).entries
-    assert entry.secret == Secret.derive("1001", REALM, ' a "b, c ')
+    (entry,) = read('username,password\n1001,"a ""b, c"\n', REALM).entries
+    assert entry.secret == Secret.derive("1001", REALM, 'a "b, c')
+
+
+def test_it_takes_the_quotes_of_a_databases_output_as_they_stand() -> None:
+    reading = read('username\tpassword\n1001\t"quoted"\n1002\t"ab"cd\n', REALM)
+    assert [entry.secret for entry in reading.entries] == [
+        Secret.derive("1001", REALM, '"quoted"'),
+        Secret.derive("1002", REALM, '"ab"cd'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("username, password\n1001, secret\n", "begins or ends with a space"),
+        ("username,password,password\n1001,a,b\n", "named twice: password"),
+        ('username,password\n1001,"never closed\n1002,b\n', "this is no CSV"),
+        ("username,password\n1001," + "x" * 140_000 + "\n1002,b\n", "this is no CSV"),
+    ],
+)
+def test_it_never_guesses_what_was_meant(text: str, sentence: str) -> None:
+    reading = read(text, REALM)
+    assert sentence in reading.complaints[0][1]
+    assert reading.entries == []
+    assert reading.is_broken is (sentence == "this is no CSV")
 
 
 def test_it_reads_kamailios_digests() -> None:
@@ -119,7 +143,19 @@ def test_it_has_no_use_for_other_digests(digits: int) -> None:
 
 @pytest.mark.parametrize("password", ["$ecret$", "$2 for you", "d41d8cd98f00b204e9800998ecf8427e"])
 def test_it_takes_no_password_for_a_hash(password: str) -> None:
-    """FreePBX's own secrets are 32 hexadecimal digits."""
+    """FreePBX's own secrets are 32 hexadecimal digits: taken, and said."""
     assert one_way(password) == ""
-    (entry,) = read(f"username,password\n1001,{password}\n", REALM).entries
+    reading = read(f"username,password\n1001,{password}\n", REALM)
+    assert any("look like MD5" in note for note in reading.notes) is (len(password) == 32)
+    (entry,) = reading.entries
     assert entry.secret == Secret.derive("1001", REALM, password)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["$2y$10$abc", "$P$B12345678", "bcrypt$$2b$12$abc", "sha1$salt$abc", "ab" * 20, "ab" * 64],
+)
+def test_it_knows_a_one_way_hash_that_was_cut_short(value: str) -> None:
+    (entry,) = read(f"username,password\n1001,{value}\n", REALM).entries
+    assert entry.secret is None
+    assert entry.unconvertible
