@@ -196,18 +196,25 @@ class Launcher:
         once, so an interrupted first run is simply the first run again, or was told all.
         """
         database = self._home.database
-        if has_administrator(database):
+        create = flask_command("create-admin", "--username", ADMINISTRATOR, "--generate")
+        if tables(database):
             self._finish("migrating the database", flask_command("db", "upgrade"), environment)
-            return ""
+            if has_administrator(database):
+                return ""
+            return self._told(self._finish("making the administrator", create, environment)[-1])
         draft = database.with_name(database.name + ".new")
         draft.unlink(missing_ok=True)
         aside = {**environment, "QAYD_DATABASE_URL": f"sqlite:///{draft}"}
         self._finish("making the database", flask_command("db", "upgrade"), aside)
-        create = flask_command("create-admin", "--username", ADMINISTRATOR, "--generate")
         password = self._finish("making the administrator", create, aside)[-1]
-        say(f"The first administrator is {ADMINISTRATOR}, with the password {password}")
         draft.rename(database)
+        self._told(password)
         self._finish("publishing", flask_command("publish"), environment)
+        return password
+
+    def _told(self, password: str) -> str:
+        """Said at once: whatever happens next, nothing knows it any more."""
+        say(f"The first administrator is {ADMINISTRATOR}, with the password {password}")
         return password
 
     def _finish(
@@ -286,16 +293,18 @@ def reachable(address: Address) -> Address:
     return Address(address.name, own, address.port)
 
 
-def has_administrator(database: Path) -> bool:
-    """Whether it is a database that somebody can log in with; an empty file, as a command that
-    was run too early may leave, is none."""
+def tables(database: Path) -> list[str]:
+    """None in a file that is not there, or is empty, as a command that was run too early leaves
+    it."""
     if not database.exists():
-        return False
+        return []
     with contextlib.closing(sqlite3.connect(database)) as connection:
-        try:
-            return bool(connection.execute("SELECT count(*) FROM admin").fetchone()[0])
-        except sqlite3.OperationalError:
-            return False
+        return [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
+
+
+def has_administrator(database: Path) -> bool:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        return bool(connection.execute("SELECT count(*) FROM admin").fetchone()[0])
 
 
 def is_answering(path: Path) -> bool:

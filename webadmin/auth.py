@@ -131,6 +131,11 @@ def _logged_in(admin: Admin) -> Response:
 
 @blueprint.post("/logout")
 def logout() -> Response:
+    """Ends every session of this administrator: a copied cookie must not outlive the log-out."""
+    admin = db.session.scalars(select(Admin).where(Admin.username == username())).one_or_none()
+    if admin is not None:
+        admin.session_id = secrets.token_hex(16)
+        db.session.commit()
     logout_user()
     session.clear()
     return make_response(redirect(url_for("auth.login")))

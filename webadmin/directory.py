@@ -110,14 +110,14 @@ class Change:
                 gettext("There is already an extension %(number)s.", number=username)
             )
         extension.deleted_at, extension.enabled = None, True
-        extension.display_name, extension.language = display_name, language
+        extension.display_name, extension.language = _good_name(display_name), language
         self._give(extension, password)
         self._stamp(extension)
         return extension
 
     def edit(self, username: str, *, display_name: str, language: str) -> Extension:
         extension = self._current(username)
-        extension.display_name, extension.language = display_name, language
+        extension.display_name, extension.language = _good_name(display_name), language
         self._stamp(extension)
         return extension
 
@@ -195,6 +195,17 @@ class Change:
     def _stamp(self, extension: Extension) -> None:
         extension.changed = max(self.now, round(extension.changed + STEP, 6))
         extension.revision = self.revision
+
+
+def _good_name(name: str) -> str:
+    if len(name) > DISPLAY_NAME_SIZE or not name.isprintable():
+        raise DirectoryError(
+            gettext(
+                "A name has at most %(count)s characters, and none that cannot be shown.",
+                count=DISPLAY_NAME_SIZE,
+            )
+        )
+    return name
 
 
 def find(session: Session, realm: str, username: str) -> Extension | None:

@@ -9,8 +9,20 @@ import subprocess
 import sys
 import threading
 from typing import Any
+from urllib.parse import quote
+
+from gunicorn import glogging  # type: ignore[import-untyped]
 
 APP_LOAD_ERROR = 4  # gunicorn's
+
+
+class Log(glogging.Logger):  # type: ignore[misc]
+    """Writes paths as they came: decoded, one could write a line of its own into the log."""
+
+    def atoms(self, *arguments: Any) -> dict[str, Any]:
+        found: dict[str, Any] = super().atoms(*arguments)
+        return {**found, "U": quote(str(found["U"]).encode("latin-1", "replace"))}
+
 
 wsgi_app = "webadmin.gunicorn_conf:application()"
 bind = os.environ.get("QAYD_HTTP") or "127.0.0.1:8080"
@@ -24,6 +36,7 @@ control_socket_disable = True
 forwarded_allow_ips = ""  # webadmin believes proxies only when QAYD_PROXIES says so
 accesslog = "-"
 # the path without its query: %(U)s
+logger_class = Log
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'
 errorlog = "-"
 

@@ -90,13 +90,15 @@ class RegistrarClient:
             raise _strange(error) from None
 
     def devices(self, usernames: Iterable[str]) -> dict[str, list[Device]]:
-        """The registered phones of each of these extensions, in one exchange."""
+        """The registered phones of each of these extensions, in one exchange; the one that was
+        heard of last comes first."""
         wanted = list(usernames)
         answers = self.batch([("ul.lookup", ("location", name)) for name in wanted])
         found = {}
         for name, answer in zip(wanted, answers, strict=True):
             try:
-                found[name] = [_device(entry) for entry in _result(answer)["Contacts"]]
+                entries = sorted(_result(answer)["Contacts"], key=_refreshed, reverse=True)
+                found[name] = [_device(entry) for entry in entries]
             except RegistrarError as error:
                 if error.code != NOT_FOUND:
                     raise
@@ -154,6 +156,10 @@ def _result(answer: Mapping[str, Any]) -> Any:
         f"the registrar refused: {error.get('message', '')} ({code})",
         code if isinstance(code, int) else 0,
     )
+
+
+def _refreshed(entry: Any) -> float:
+    return float(entry["Contact"].get("Last-Modified") or 0.0)
 
 
 def _device(entry: Mapping[str, Any]) -> Device:

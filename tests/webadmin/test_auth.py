@@ -89,6 +89,19 @@ def test_it_starts_a_new_session_at_log_in(light: Site) -> None:
     assert "<h1>Log in to Qayd</h1>" in browser.get("/extensions", follow_redirects=True)
 
 
+def test_it_ends_every_session_at_log_out(light: Site) -> None:
+    light.create_admin()
+    browser, copied = light.browser(), light.browser()
+    browser.log_in()
+    cookie = browser.client.get_cookie("qayd")
+    assert cookie is not None
+    copied.client.set_cookie("qayd", cookie.value)
+    assert "<h1>Extensions</h1>" in copied.get("/extensions")
+    browser.get("/extensions")
+    browser.post("/logout")
+    assert "<h1>Log in to Qayd</h1>" in copied.get("/extensions", follow_redirects=True)
+
+
 def test_it_slows_down_guessing_and_lets_a_known_browser_in(light: Site) -> None:
     light.create_admin()
     owner, guesser = light.browser(), light.browser()

@@ -63,6 +63,13 @@ def test_it_refuses_a_weak_password(light: Site) -> None:
     assert light.run("extension", "list") == ""
 
 
+@pytest.mark.parametrize("name", ["x" * 101, "two\nlines", "\x1b[31m"])
+def test_it_refuses_a_name_that_cannot_be_shown(light: Site, name: str) -> None:
+    said = light.run("extension", "add", "1001", "--generate", "--name", name, status=1)
+    assert "A name has at most 100 characters" in said
+    assert light.run("extension", "list") == ""
+
+
 def test_it_publishes_on_command(light: Site) -> None:
     light.run("extension", "add", "1001", "--generate")
     light.file.unlink()

@@ -190,7 +190,7 @@ def test_it_says_which_serial_a_stuck_registrar_works_with(
 def test_it_shows_who_is_online(light: Site, registrar: RegistrarStub, browser: Browser) -> None:
     for number in ("1001", "1002", "1003"):
         create(browser, number)
-    registrar.bound["1002"] = [contact("1002"), contact("1002", "Linphone", 5062)]
+    registrar.bound["1002"] = [contact("1002", "Linphone", 5062), contact("1002")]
     registrar.calls.clear()
     text = browser.get("/extensions")
     row = re.search(r'<tr data-number="1002">.*?</tr>', text, re.DOTALL)[0]

@@ -70,6 +70,9 @@ def _story(site: Site, server: Program, mariadb: MariaDB, web: Web) -> None:
     _eventually(lambda: "ok" in web.get("/health"))
     web.get("/login?next=/extensions%3Fq%3Dsecret-query")
     web.post("/login", username="admin", password=ADMIN_PASSWORD)
+    with pytest.raises(urllib.error.HTTPError):
+        web.get("/%0aforged%1b[31m")
+    server.wait_for_line(r"%0Aforged%1B", timeout=20)
     web.get("/extensions/new")
     fields = {"number": "1002", "name": "", "language": "en", "how": "generate"}
     password = re.search(r'id="one-time-password">([^<]+)<', web.post("/extensions/new", **fields))[
