@@ -38,6 +38,11 @@ class Home:
         return self.path / "webadmin.db"
 
     @property
+    def has_data(self) -> bool:
+        """A command that is run too early leaves an empty database."""
+        return self.database.exists() and self.database.stat().st_size > 0
+
+    @property
     def store_key(self) -> Path:
         return self.path / "keys" / "store.key"
 
@@ -77,7 +82,7 @@ class Home:
                     " directory."
                 )
             return stored
-        if self.database.exists() and not wanted:
+        if self.has_data and not wanted:
             raise HomeError(
                 f"{self.realm} is missing, and every stored password has the realm inside: bring"
                 " the file back, or set QAYD_REALM to what it said."
@@ -105,7 +110,7 @@ class Home:
         if set(str(self.path)) & set('"\\?#%'):
             raise HomeError(f'QAYD_HOME must hold none of " \\ ? # %: {self.path}')
         for key in (self.store_key, self.snapshot_key):
-            if self.database.exists() and not key.exists():
+            if self.has_data and not key.exists():
                 raise HomeError(
                     f"{key} is missing, and without it what is stored in {self.database} is lost:"
                     " bring the key back."

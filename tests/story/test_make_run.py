@@ -17,6 +17,7 @@ from tests.parts.phone import Phone
 from tests.parts.ports import free_port
 from tests.parts.program import Program
 from tools.home import ROOT, Home
+from tools.run import Address
 
 pytestmark = [pytest.mark.parts, pytest.mark.timeout(300)]
 
@@ -197,6 +198,42 @@ def test_one_run_at_a_time(laptop: Laptop) -> None:
     other = laptop_in(ROOT, laptop.home.path)
     assert f"Qayd already runs in {laptop.home.path}" in other.refused()
     press_ctrl_c(run, laptop)
+
+
+def test_a_run_that_is_ended_early_has_told_the_password(
+    laptop: Laptop, new_directory: Callable[[], Path]
+) -> None:
+    laptop.home.path.mkdir(mode=0o700)
+    laptop.home.database.touch(0o600)  # as a command leaves it that was run too early
+    run = laptop.make_run()
+    told = r"^The first administrator is admin, with the password (\S+)$"
+    password = run.wait_for_line(told, timeout=FIRST_RUN)[1]
+    press_ctrl_c(run, laptop)
+    again = laptop.make_run()
+    again.wait_for_line(READY, timeout=FIRST_RUN)
+    assert "The first administrator" not in again.output
+    with browser_page() as page:
+        Administrator(page, f"http://127.0.0.1:{laptop.http_port}").log_in("admin", password)
+    press_ctrl_c(again, laptop)
+
+
+def test_a_killed_run_is_told_to_the_next(laptop: Laptop) -> None:
+    run = laptop.make_run()
+    run.wait_for_line(READY, timeout=FIRST_RUN)
+    os.kill(laptop.process("tools.run"), signal.SIGKILL)
+    run.wait(20)
+    said = laptop.refused()
+    assert f"Qayd already runs in {laptop.home.path}" in said
+    assert str(laptop.process("-m\0registrar")) in said
+
+
+@pytest.mark.parametrize(
+    ("listens", "typed"),
+    [("192.0.2.1:5060", "192.0.2.1"), ("192.0.2.1:5062", "192.0.2.1:5062"),
+     ("[2001:db8::1]:5060", "[2001:db8::1]")],
+)  # fmt: skip
+def test_sips_own_port_goes_without_saying(listens: str, typed: str) -> None:
+    assert Address.parse("QAYD_SIP", listens).for_a_phone() == typed
 
 
 @pytest.mark.parametrize("name", ["registrar", "gunicorn"])
