@@ -25,8 +25,6 @@ from webadmin.sealing import SealError
 
 MINIMUM_ADMIN_PASSWORD = 10
 
-extension = AppGroup("extension", help="Telephone extensions: add, change, list, move in and out.")
-
 
 def init_app(app: Flask) -> None:
     app.cli.add_command(create_admin)
@@ -59,6 +57,27 @@ def clearly() -> Iterator[None]:
         raise click.ClickException(f"the database does not answer: {cause(error)}") from None
 
 
+class ClearCommand(click.Command):
+    """Says in one sentence what went wrong."""
+
+    def invoke(self, context: click.Context) -> Any:
+        with clearly():
+            return super().invoke(context)
+
+
+class ClearGroup(AppGroup):
+    """Says so for each of its commands."""
+
+    def invoke(self, context: click.Context) -> Any:
+        with clearly():
+            return super().invoke(context)
+
+
+extension = ClearGroup(
+    "extension", help="Telephone extensions: add, change, list, move in and out."
+)
+
+
 def _password(from_stdin: bool, what: str) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
@@ -66,7 +85,7 @@ def _password(from_stdin: bool, what: str) -> str:
     return typed
 
 
-@click.command("create-admin")
+@click.command("create-admin", cls=ClearCommand)
 @with_appcontext
 @click.option("--username", required=True)
 @click.option("--generate", is_flag=True, help="Print a random password as the last line.")
@@ -209,7 +228,7 @@ def reseal() -> None:
     click.echo(f"{count} extensions sealed anew", err=True)
 
 
-@click.command("publish")
+@click.command("publish", cls=ClearCommand)
 @with_appcontext
 def publish() -> None:
     """Hold every row against the snapshot, and publish what differs."""

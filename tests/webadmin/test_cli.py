@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from registrar.snapshot import Secret, ha1
 from tests.webadmin.conftest import PASSWORD, REALM, Site, new_key
@@ -68,6 +68,28 @@ def test_it_refuses_a_name_that_cannot_be_shown(light: Site, name: str) -> None:
     said = light.run("extension", "add", "1001", "--generate", "--name", name, status=1)
     assert "A name has at most 100 characters" in said
     assert light.run("extension", "list") == ""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("create-admin", "--username", "ann", "--generate"),
+        ("extension", "list"),
+        ("extension", "export"),
+        ("extension", "add", "1001", "--generate"),
+    ],
+    ids=" ".join,
+)
+def test_it_says_in_one_sentence_that_there_are_no_tables(
+    light: Site, command: tuple[str, ...]
+) -> None:
+    with light.app.app_context():
+        for table in ("extension", "admin", "publish_state"):
+            db.session.execute(text(f"DROP TABLE {table}"))
+        db.session.commit()
+    said = light.run(*command, status=1)
+    assert "Error: the database does not answer: no such table" in said
+    assert "Traceback" not in said
 
 
 def test_it_publishes_on_command(light: Site) -> None:
