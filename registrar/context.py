@@ -68,7 +68,6 @@ class Context:
         self.retcode = 1
         self.answer: Answer | None = None
         self.variables: dict[str, Any] = {}
-        self.flags = 0
         self.reply_fields: list[tuple[str, str]] = []
         self.verdict: Verdict | None = None
         self.answers_to_source_port = False

@@ -98,10 +98,6 @@ class Journal:
     def append(self, kind: str, value: Any) -> None:
         self._pending.append(_line(kind, value))
 
-    @property
-    def pending(self) -> int:
-        return len(self._pending)
-
     def commit(self) -> None:
         """Makes everything appended so far durable. OSError leaves it pending."""
         if not self._pending:

@@ -105,6 +105,7 @@ class LocationStore:
             if not replaces:
                 raise RegistrationError(503, "Too many registered contacts")
             ghosts = sorted(after, key=lambda one: one.modified)[: len(after) - max_contacts]
+            changes = [(old, None if new in ghosts else new) for old, new in changes]
             changes += [(ghost, None) for ghost in ghosts if ghost in bound]
             after = tuple(one for one in after if one not in ghosts)
         self._apply(registration.aor, after, changes)

@@ -100,12 +100,6 @@ def unquote(text: str) -> str:
     return text
 
 
-def quote(text: str) -> str:
-    """As a quoted-string (RFC 3261 §25.1); control characters become spaces."""
-    safe = re.sub(r"[\x00-\x08\x0a-\x1f\x7f]", " ", text)
-    return '"' + safe.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def unescape(text: str) -> str:
     """Percent-escapes resolved wholly, as a user name is compared with others."""
     if "%" not in text:

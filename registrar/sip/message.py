@@ -1,7 +1,8 @@
 """SIP messages (RFC 3261 §7): bytes to Request or Response, and a Request's Response to bytes.
 
-Headers keep their order and their values byte for byte; names are compared in lower case with the
-compact forms resolved. Parsed values are made when they are asked for. No sockets, no clock.
+The lines of each header keep their order, and their values byte for byte; names are compared in
+lower case with the compact forms resolved. Parsed values are made when they are asked for. No
+sockets, no clock.
 """
 
 import re
@@ -122,8 +123,6 @@ def parse(data: bytes) -> Request | Response:
     request = Request(line[1], line[2], fields, body)
     try:
         _check(request, line[3])
-    except BadMessage:
-        raise
     except ParseError as error:
         raise BadMessage(request, error) from error
     return request

@@ -141,6 +141,21 @@ def test_a_contact_too_many_takes_the_oldest_ones_place(
     assert [kind for kind, _ in records] == ["put", "del"]
 
 
+def test_more_new_contacts_than_there_is_place_for(
+    store: LocationStore, records: list[tuple[str, Any]]
+) -> None:
+    """What the journal keeps is what is bound."""
+    store.register(registration(contact("sip:a@b")), NOW)
+    many = registration(*(contact(f"sip:c{number}@d") for number in range(4)), cseq=2)
+    store.register(many, NOW + 1, max_contacts=2, replaces=True)
+    kept = {value["ruid"]: value["contact"] for kind, value in records if kind == "put"}
+    for kind, value in records:
+        if kind == "del":
+            del kept[value]
+    assert sorted(kept.values()) == sorted(bound(store, NOW + 1))
+    assert len(kept) == 2
+
+
 def test_expiry_goes_round_in_slices(store: LocationStore) -> None:
     for number in range(5):
         store.register(registration(contact(A, 60), aor=str(number)), NOW)

@@ -89,6 +89,7 @@ def test_list_is_split_outside_quotes_and_brackets() -> None:
     assert grammar.split_list(text) == ['"a, \\" b" <sip:x,y@z>;q=1', "sip:c@d", "<sip:e@f>"]
 
 
-def test_quoting_is_reversed_by_unquoting() -> None:
-    assert grammar.unquote(grammar.quote('a "b" \\c')) == 'a "b" \\c'
-    assert "\n" not in grammar.quote("a\nb")
+def test_unquoting() -> None:
+    assert grammar.unquote(r'"a \"b\" \\c"') == 'a "b" \\c'
+    assert grammar.unquote('"') == '"'
+    assert grammar.unquote("a") == "a"
